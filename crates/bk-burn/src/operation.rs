@@ -1,0 +1,149 @@
+//! The operation on tensors: shapes, types and devices are checked here, once for all backends.
+
+use bk_kernels::native::ShapeError;
+use bk_kernels::{BkError, BkOptions, Strategy};
+use burn::tensor::{DType, Tensor, TensorPrimitive};
+use thiserror::Error;
+
+use crate::backend::{BkBackend, BkPrimitives};
+
+/// A batch of tridiagonal matrices `T` and the spectral parameter.
+#[derive(Debug, Clone)]
+pub struct BkInputs<B: burn::tensor::backend::Backend> {
+    /// Real part of the diagonal, `[B, N]`.
+    pub a_re: Tensor<B, 2>,
+    /// Imaginary part, `[B, N]`; `None` for a real diagonal.
+    pub a_im: Option<Tensor<B, 2>>,
+    /// Super-diagonal `T[i][i+1]`, `[B, N-1]`, or `[1, N-1]` shared by the batch. With N = 1 there is
+    /// none: any `[1, 1]` tensor stands for it.
+    pub b: Tensor<B, 2>,
+    /// Sub-diagonal `T[i+1][i]`, likewise.
+    pub c: Tensor<B, 2>,
+    /// Spectral parameter `(Re z, Im z)`, `[2]`.
+    pub z: Tensor<B, 1>,
+}
+
+/// Why the operation was refused.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+pub enum OperationError {
+    /// A tensor does not have the shape that the others ask for.
+    #[error("`{operand}` has shape {found:?}, expected {expected}")]
+    Shape {
+        /// Name of the operand.
+        operand: &'static str,
+        /// Its shape.
+        found: Vec<usize>,
+        /// What would fit.
+        expected: String,
+    },
+    /// A type that this backend has no implementation for.
+    #[error("`{operand}` has elements of type {found:?}, expected {expected}")]
+    ElementType {
+        /// Name of the operand.
+        operand: &'static str,
+        /// Its type.
+        found: DType,
+        /// What would do.
+        expected: String,
+    },
+    /// Operands on different devices.
+    #[error("`{operand}` is on another device than `a_re`: move all operands to one")]
+    Device {
+        /// Name of the operand.
+        operand: &'static str,
+    },
+    /// The kernel's own checks.
+    #[error(transparent)]
+    Kernel(#[from] BkError),
+    /// The CPU scan's own checks.
+    #[error(transparent)]
+    Scan(#[from] ShapeError),
+}
+
+/// `G_ii = [(T - zI)^-1]_ii` as `[B, N, 2]`, `(Re, Im)`, by the backend's own implementation.
+///
+/// # Errors
+/// [`OperationError`] for operands that do not fit each other or the backend.
+pub fn bk_core<B: BkBackend>(
+    inputs: BkInputs<B>,
+    options: &BkOptions,
+) -> Result<Tensor<B, 3>, OperationError> {
+    bk_core_with(inputs, options, &Strategy::default())
+}
+
+/// [`bk_core`] by a forced routine of the CubeCL kernel.
+///
+/// # Errors
+/// As [`bk_core`], and where the routine cannot take the problem.
+pub fn bk_core_with<B: BkBackend>(
+    inputs: BkInputs<B>,
+    options: &BkOptions,
+    strategy: &Strategy,
+) -> Result<Tensor<B, 3>, OperationError> {
+    inputs.check()?;
+    let primitive = |tensor: Tensor<B, 2>| tensor.into_primitive().tensor();
+    let operands = BkPrimitives {
+        a_re: primitive(inputs.a_re),
+        a_im: inputs.a_im.map(primitive),
+        b: primitive(inputs.b),
+        c: primitive(inputs.c),
+        z: inputs.z.into_primitive().tensor(),
+    };
+    let output = B::bk_core(operands, options, strategy)?;
+    Ok(Tensor::from_primitive(TensorPrimitive::Float(output)))
+}
+
+impl<B: burn::tensor::backend::Backend> BkInputs<B> {
+    /// Checks shapes, types and devices against `a_re`.
+    pub(crate) fn check(&self) -> Result<(), OperationError> {
+        let [batch, n] = self.a_re.dims();
+        if batch == 0 || n == 0 {
+            return Err(OperationError::Kernel(BkError::Empty { batch, n }));
+        }
+        if let Some(a_im) = &self.a_im {
+            expect_shape("a_im", a_im.dims().to_vec(), &[[batch, n].to_vec()])?;
+        }
+        let links = (n - 1).max(1);
+        let accepted: Vec<Vec<usize>> = if n == 1 {
+            vec![vec![1, 1], vec![batch, 1], vec![batch, 0], vec![1, 0]]
+        } else {
+            vec![vec![batch, links], vec![1, links]]
+        };
+        expect_shape("b", self.b.dims().to_vec(), &accepted)?;
+        expect_shape("c", self.c.dims().to_vec(), &accepted)?;
+        expect_shape("z", self.z.dims().to_vec(), &[vec![2]])?;
+        self.check_types_and_devices()
+    }
+
+    fn check_types_and_devices(&self) -> Result<(), OperationError> {
+        let (dtype, device) = (self.a_re.dtype(), self.a_re.device());
+        let mut others = vec![
+            ("b", self.b.dtype(), self.b.device()),
+            ("c", self.c.dtype(), self.c.device()),
+            ("z", self.z.dtype(), self.z.device()),
+        ];
+        others.extend(self.a_im.as_ref().map(|a_im| ("a_im", a_im.dtype(), a_im.device())));
+        for (operand, found, place) in others {
+            if found != dtype {
+                let expected = format!("{dtype:?}, the type of `a_re`");
+                return Err(OperationError::ElementType { operand, found, expected });
+            }
+            if place != device {
+                return Err(OperationError::Device { operand });
+            }
+        }
+        Ok(())
+    }
+}
+
+fn expect_shape(
+    operand: &'static str,
+    found: Vec<usize>,
+    accepted: &[Vec<usize>],
+) -> Result<(), OperationError> {
+    if accepted.contains(&found) {
+        return Ok(());
+    }
+    let expected: Vec<String> = accepted.iter().map(|shape| format!("{shape:?}")).collect();
+    Err(OperationError::Shape { operand, found, expected: expected.join(" or ") })
+}

@@ -1,0 +1,57 @@
+//! What a speedup is relative to.
+
+use crate::case::{BkCoreSpec, Case, ElementType, Implementation, Strategy, WorkloadSpec};
+
+/// Name of the pseudo target of the serial reference on the CPU.
+pub const HOST_TARGET: &str = "host";
+
+/// The cases that another case's time is divided into.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Baseline {
+    /// The serial float64 reference on the CPU.
+    Host,
+    /// Plain tensor operations on the same target in the same type.
+    Tensor,
+    /// The float32 scan on `ndarray`.
+    Native,
+}
+
+impl Baseline {
+    /// Whether `candidate` is this baseline of `case`. A case is no baseline of itself, and the
+    /// reference has none.
+    pub(crate) fn serves(self, candidate: &Case, case: &Case) -> bool {
+        let role = match self {
+            Self::Host => implementation(candidate) == Implementation::Host,
+            Self::Tensor => {
+                implementation(candidate) == Implementation::Tensor
+                    && candidate.target == case.target
+                    && candidate.dtype == case.dtype
+            }
+            Self::Native => {
+                implementation(candidate) == Implementation::Native
+                    && candidate.target == "ndarray"
+                    && candidate.dtype == ElementType::F32
+            }
+        };
+        role && implementation(case) != Implementation::Host
+            && !(candidate.benchmark == case.benchmark && candidate.id == case.id)
+            && same_problem(candidate, case)
+    }
+}
+
+/// What computes `case`.
+pub(crate) fn implementation(case: &Case) -> Implementation {
+    let WorkloadSpec::BkCore(spec) = &case.workload;
+    spec.implementation
+}
+
+/// Whether both cases of one benchmark answer the same question, each in its own way.
+fn same_problem(a: &Case, b: &Case) -> bool {
+    let (WorkloadSpec::BkCore(spec_a), WorkloadSpec::BkCore(spec_b)) = (&a.workload, &b.workload);
+    let neutral = |spec: &BkCoreSpec| BkCoreSpec {
+        implementation: Implementation::Host,
+        strategy: Strategy::Auto,
+        ..spec.clone()
+    };
+    a.benchmark == b.benchmark && neutral(spec_a) == neutral(spec_b)
+}

@@ -1,0 +1,78 @@
+//! From the conditions of a config to validated [`Condition`]s.
+
+use crate::baseline::HOST_TARGET;
+use crate::case::{Couplings, ElementType, Family, Implementation, Strategy};
+use crate::condition::{Condition, Field, Matcher, Test};
+use crate::config::choice::{names, parse};
+use crate::config::source::Problems;
+use crate::config::wire::ConditionTable;
+use crate::config::{BenchmarkKind, KNOWN_TARGETS, values};
+
+/// What a build of the wgpu target that compiles WGSL calls itself in results.
+pub(super) const WGSL_TARGET: &str = "wgsl";
+
+/// The condition that `table` states; what is wrong in it is noted and left out.
+pub(super) fn condition(
+    table: &ConditionTable,
+    benchmark_names: &[&str],
+    problems: &mut Problems,
+) -> Condition {
+    let mut condition = Condition::default();
+    for (key, value) in &table.fields {
+        // An unknown field has been noted with the unknown keys.
+        let Some(field) = parse::<Field>(key.get()) else { continue };
+        let matcher = match Matcher::try_from(value.get().clone()) {
+            Ok(matcher) => matcher,
+            Err(error) => {
+                problems.add(value.span(), error.to_string());
+                continue;
+            }
+        };
+        for test in &matcher.tests {
+            if let Err((message, help)) = check(field, test, benchmark_names) {
+                problems.add_with_help(value.span(), message, help);
+            }
+        }
+        condition.fields.insert(field, matcher);
+    }
+    condition
+}
+
+/// Whether a value of `field` can pass `test` at all; else what is wrong and what to do.
+fn check(field: Field, test: &Test, benchmark_names: &[&str]) -> Result<(), (String, String)> {
+    match test {
+        Test::Compare(..) | Test::Within { .. } if field.is_numeric() => Ok(()),
+        Test::Compare(..) | Test::Within { .. } => Err((
+            format!("`{}` is a name; expected a name, not `{test}`", field.name()),
+            "write the name itself".into(),
+        )),
+        Test::Is(name) | Test::IsNot(name) if field.is_numeric() => Err((
+            format!("`{}` is a number; expected a number, not `{name}`", field.name()),
+            "write a number, a comparison like \">=2048\" or a range like \"256..=4096\"".into(),
+        )),
+        Test::Is(name) | Test::IsNot(name) => {
+            let known = known_names(field, benchmark_names);
+            if known.contains(name) {
+                return Ok(());
+            }
+            let help = values::suggestion(name, known.iter().map(String::as_str));
+            Err((format!("there is no {} `{name}`", field.name()), help))
+        }
+    }
+}
+
+fn known_names(field: Field, benchmark_names: &[&str]) -> Vec<String> {
+    match field {
+        Field::Benchmark => benchmark_names.iter().map(|name| (*name).to_owned()).collect(),
+        Field::Kind => names::<BenchmarkKind>(),
+        Field::Target => {
+            KNOWN_TARGETS.into_iter().chain([HOST_TARGET, WGSL_TARGET]).map(str::to_owned).collect()
+        }
+        Field::Implementation => names::<Implementation>(),
+        Field::Dtype => names::<ElementType>(),
+        Field::Strategy => names::<Strategy>(),
+        Field::Family => names::<Family>(),
+        Field::Couplings => names::<Couplings>(),
+        Field::Batch | Field::N | Field::Seed | Field::ZRe | Field::ZIm => Vec::new(),
+    }
+}

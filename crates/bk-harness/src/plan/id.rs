@@ -1,0 +1,52 @@
+//! Names of cases: stable across runs and machines, unique within a benchmark.
+
+use std::fmt::Write as _;
+
+use crate::case::{BkCoreSpec, Couplings, ElementType, Family, NonFinite, Strategy};
+use crate::config::DEFAULT_SEED;
+
+/// `bk-core/TARGET/DTYPE/bB-nN/IMPLEMENTATION[-STRATEGY]`, then what differs from the defaults, in this
+/// order: family, `shared`, `z`, `seed`, `clip`, `zero-non-finite`.
+pub(super) fn bk_core_id(target: &str, dtype: ElementType, spec: &BkCoreSpec) -> String {
+    let mut id = format!(
+        "bk-core/{target}/{}/b{}-n{}/{}",
+        dtype.name(),
+        spec.batch,
+        spec.n,
+        spec.implementation.name()
+    );
+    if spec.strategy != Strategy::Auto {
+        append(&mut id, format_args!("-{}", spec.strategy.name()));
+    }
+    if spec.family != Family::Normal {
+        append(&mut id, format_args!("/{}", spec.family.name()));
+    }
+    if spec.couplings == Couplings::Shared {
+        append(&mut id, format_args!("/shared"));
+    }
+    if let Some([re, im]) = spec.z {
+        let sign = if im.is_sign_negative() { '-' } else { '+' };
+        append(&mut id, format_args!("/z{}{sign}{}i", shortest(re), shortest(im.abs())));
+    }
+    if spec.seed != DEFAULT_SEED {
+        append(&mut id, format_args!("/seed{}", spec.seed));
+    }
+    if let Some(limit) = spec.max_magnitude {
+        append(&mut id, format_args!("/clip{}", shortest(limit)));
+    }
+    if spec.non_finite == NonFinite::Zero {
+        append(&mut id, format_args!("/zero-non-finite"));
+    }
+    id
+}
+
+fn append(id: &mut String, part: std::fmt::Arguments<'_>) {
+    // Writing to a `String` cannot fail.
+    let _ = id.write_fmt(part);
+}
+
+/// The shortest decimal that reads back as `value`, so distinct values have distinct names: `0.1`, `1e-6`.
+fn shortest(value: f32) -> String {
+    let text = format!("{value:?}");
+    text.strip_suffix(".0").map_or(text.clone(), str::to_owned)
+}

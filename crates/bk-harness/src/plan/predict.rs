@@ -1,0 +1,70 @@
+//! What a case will roughly cost, before anything has run.
+//!
+//! Memory follows from the sizes. Times are weights for a progress bar, from bytes and an order of
+//! magnitude of what each implementation moves in a second; a run replaces them with what it sees.
+
+use crate::baseline::HOST_TARGET;
+use crate::case::{
+    BkCoreSpec, CacheChoice, Case, Couplings, ElementType, Family, Implementation, WorkloadSpec,
+};
+
+/// Cache that input sets are assumed to have to outgrow, as when the device's is unknown.
+const ASSUMED_CACHE_BYTES: u64 = 64 << 20;
+/// Limits on the number of input sets.
+const INPUT_SETS: (u64, u64) = (2, 256);
+/// Making inputs, opening buffers, compiling: what a case costs however small it is.
+const FIXED_SECONDS: f64 = 0.2;
+
+/// Bytes of inputs and output of every input set.
+pub(super) fn memory_bytes(case: &Case) -> u64 {
+    let WorkloadSpec::BkCore(spec) = &case.workload;
+    let set = set_bytes(spec, case.dtype);
+    let on_cpu = matches!(case.target.as_str(), HOST_TARGET | "ndarray" | "flex");
+    let sets = match case.measure.cache {
+        CacheChoice::Cold if !on_cpu => {
+            (2 * ASSUMED_CACHE_BYTES).div_ceil(set.max(1)).clamp(INPUT_SETS.0, INPUT_SETS.1)
+        }
+        CacheChoice::Cold | CacheChoice::Hot => 1,
+    };
+    set.saturating_mul(sets)
+}
+
+/// Seconds of the whole case: proof, warm-up and samples.
+pub(super) fn seconds(case: &Case) -> f64 {
+    let WorkloadSpec::BkCore(spec) = &case.workload;
+    let launch = set_bytes(spec, case.dtype) as f64 / bytes_per_second(case, spec) + 1e-5;
+    let oracle = set_bytes(spec, ElementType::F64) as f64 / HOST_BYTES_PER_SECOND;
+    let warm_up = (launch * f64::from(case.measure.warmup_runs)).max(case.measure.warmup_seconds);
+    let sampling = (launch * f64::from(case.measure.samples)).min(case.measure.max_seconds);
+    FIXED_SECONDS + oracle + warm_up + sampling
+}
+
+/// Inputs `a`, `b`, `c` and the output `[B, N, 2]`.
+fn set_bytes(spec: &BkCoreSpec, dtype: ElementType) -> u64 {
+    let (batch, n) = (spec.batch as u64, spec.n as u64);
+    let diagonal = if spec.family == Family::Complex { 2 } else { 1 };
+    let rows = match spec.couplings {
+        Couplings::PerRow => batch,
+        Couplings::Shared => 1,
+    };
+    let sites = batch.saturating_mul(n).saturating_mul(diagonal + 2);
+    let couplings = rows.saturating_mul(n.saturating_sub(1)).saturating_mul(2);
+    sites.saturating_add(couplings).saturating_mul(dtype.bytes())
+}
+
+const HOST_BYTES_PER_SECOND: f64 = 4e8;
+
+fn bytes_per_second(case: &Case, spec: &BkCoreSpec) -> f64 {
+    let cuda = case.target.starts_with("cuda");
+    let wgpu = case.target.starts_with("wgpu");
+    match spec.implementation {
+        Implementation::Host => HOST_BYTES_PER_SECOND,
+        Implementation::Native => 1e9,
+        Implementation::Kernel if cuda => 5e11,
+        // Between a hardware adapter and a software one.
+        Implementation::Kernel => 1e9,
+        Implementation::Tensor if cuda => 1e10,
+        Implementation::Tensor if wgpu => 1e8,
+        Implementation::Tensor => 5e7,
+    }
+}

@@ -1,0 +1,62 @@
+//! How far each output is from the float64 oracle.
+
+use super::case_label;
+use super::table::Table;
+use crate::numerics::Numerics;
+use crate::outcome::Outcome;
+use crate::record::Run;
+use crate::units;
+
+pub(super) fn errors(run: &Run) -> String {
+    let mut table = Table::new()
+        .text("case")
+        .text("verdict")
+        .number("MSE")
+        .number("MSE (clipped)")
+        .number("max abs")
+        .number("max rel")
+        .number("median rel")
+        .number("max units")
+        .number("allowed units")
+        .number("largest value")
+        .number("non-finite")
+        .number("expected");
+    for result in &run.results {
+        let (verdict, numerics) = match &result.outcome {
+            Outcome::Measured(measurement) => ("right", &measurement.numerics),
+            Outcome::Invalid { numerics: Some(numerics), .. } => {
+                (if numerics.rejected.is_some() { "**wrong**" } else { "right" }, numerics)
+            }
+            _ => continue,
+        };
+        if result.case.target != crate::plan::HOST_TARGET {
+            table.row(row(case_label(run, &result.case), verdict, numerics));
+        }
+    }
+    if table.is_empty() {
+        return String::new();
+    }
+    format!(
+        "### Errors\n\nAgainst the serial float64 result on the same inputs. A unit is what rounding the inputs to \
+         float32 may do by itself: 2^-24 times the condition number of the entry times its magnitude. \
+         Magnitudes are clipped at 50 for `MSE (clipped)`.\n\n{}\n",
+        table.markdown()
+    )
+}
+
+fn row(label: String, verdict: &str, numerics: &Numerics) -> Vec<String> {
+    vec![
+        label,
+        verdict.to_owned(),
+        units::error(numerics.mse),
+        units::error(numerics.mse_clipped),
+        units::error(numerics.max_abs_error),
+        units::error(numerics.max_rel_error),
+        units::error(numerics.median_rel_error),
+        units::digits(numerics.max_error_units),
+        units::digits(numerics.allowed_error_units),
+        units::digits(numerics.max_magnitude),
+        numerics.non_finite.to_string(),
+        numerics.expected_non_finite.to_string(),
+    ]
+}

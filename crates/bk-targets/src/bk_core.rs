@@ -1,0 +1,239 @@
+//! The BK-Core workload on a Burn backend.
+
+use std::rc::Rc;
+use std::time::Duration;
+
+use bk_burn::{BkInputs, OperationError, bk_core_with, tensor_bk_core};
+use bk_harness::case::{BkCoreSpec, Implementation};
+use bk_harness::device::{DeviceClass, DeviceInfo};
+use bk_harness::numerics::Numerics;
+use bk_harness::workload::{Failure, InputSets, Work, Workload};
+use bk_kernels::inputs::Inputs;
+use bk_kernels::reference::{Reference, compare, resolvent};
+use bk_kernels::{BkError, BkOptions, Strategy};
+use burn::tensor::backend::{Backend, BackendTypes};
+use burn::tensor::{Tensor, TensorData};
+
+use crate::conversions::{allowed_units, inputs, numerics, options, problem, strategy};
+use crate::platform::Platform;
+
+/// Cache assumed where a device does not tell.
+const UNKNOWN_CACHE: u64 = 64 << 20;
+/// Input sets at most; more would only cost time to make.
+const MOST_SETS: u64 = 256;
+
+type Output<P> = Tensor<<P as Platform>::Backend, 3>;
+type Operands<P> = BkInputs<<P as Platform>::Backend>;
+
+/// One case on one backend.
+pub(crate) struct BkCoreWorkload<P: Platform> {
+    platform: Rc<P>,
+    call: Call,
+    /// Input set 0 on the host, for the oracle.
+    reference_inputs: Inputs,
+    oracle: Option<Reference>,
+    sets: Vec<Operands<P>>,
+    /// The last output of each set: kept, so that the allocator rotates over as much memory as the inputs do.
+    outputs: Vec<Option<Output<P>>>,
+    input_sets: InputSets,
+    work: Work,
+}
+
+/// What is computed, without its inputs.
+#[derive(Clone, Copy)]
+struct Call {
+    implementation: Implementation,
+    options: BkOptions,
+    strategy: Strategy,
+}
+
+impl Call {
+    fn run<P: Platform>(&self, inputs: Operands<P>) -> Result<Output<P>, OperationError> {
+        match self.implementation {
+            Implementation::Tensor => tensor_bk_core(inputs, &self.options),
+            _ => bk_core_with(inputs, &self.options, &self.strategy),
+        }
+    }
+}
+
+impl<P: Platform> BkCoreWorkload<P> {
+    /// Makes the inputs and uploads them.
+    pub(crate) fn new(platform: Rc<P>, info: &DeviceInfo, spec: &BkCoreSpec) -> Result<Self, Failure> {
+        refuse_what_cannot_run(spec, info)?;
+        let reference_inputs = inputs(spec, 0);
+        let problem = problem(&reference_inputs);
+        let work = Work {
+            elements: reference_inputs.sites() as u64,
+            bytes_read: problem.bytes_read(reference_inputs.shared),
+            bytes_written: problem.bytes_written(),
+            flops: problem.flops(),
+        };
+        let input_sets = input_sets(&work, info);
+        let mut sets = vec![upload::<P>(&reference_inputs, platform.device())];
+        for set in 1..input_sets.count {
+            sets.push(upload::<P>(&inputs(spec, set), platform.device()));
+        }
+        platform.synchronize()?;
+        Ok(Self {
+            platform,
+            call: Call {
+                implementation: spec.implementation,
+                options: options(spec),
+                strategy: strategy(spec.strategy),
+            },
+            reference_inputs,
+            oracle: None,
+            outputs: vec![None; sets.len()],
+            sets,
+            input_sets,
+            work,
+        })
+    }
+
+    fn oracle(&mut self) -> Result<&Reference, Failure> {
+        if self.oracle.is_none() {
+            let oracle =
+                resolvent(&self.reference_inputs).map_err(|error| Failure::Execution(error.to_string()))?;
+            self.oracle = Some(oracle);
+        }
+        self.oracle.as_ref().ok_or_else(|| Failure::Execution("no oracle".to_owned()))
+    }
+
+    /// Fills memory of the size of an output with NaN and frees it: the allocator may hand it to the next
+    /// output, and then an entry which is never written is seen. The tests of the kernels poison for certain.
+    fn poison(&self) -> Result<(), Failure> {
+        let shape = [self.reference_inputs.batch, self.reference_inputs.n, 2];
+        let poison = Output::<P>::full(shape, f32::NAN, self.platform.device());
+        self.platform.synchronize()?;
+        drop(poison);
+        Ok(())
+    }
+}
+
+impl<P: Platform> Workload for BkCoreWorkload<P> {
+    fn work(&self) -> Work {
+        self.work
+    }
+
+    fn input_sets(&self) -> InputSets {
+        self.input_sets
+    }
+
+    fn launch(&mut self, set: usize) -> Result<(), Failure> {
+        let output = self.call.run::<P>(self.sets[set].clone()).map_err(failure)?;
+        self.outputs[set] = Some(output);
+        Ok(())
+    }
+
+    fn synchronize(&mut self) -> Result<(), Failure> {
+        self.platform.synchronize()
+    }
+
+    fn queue_delay(&mut self, duration: Duration) -> Result<bool, Failure> {
+        self.platform.queue_delay(duration)
+    }
+
+    fn device_time(&mut self, first_set: usize, launches: u32) -> Result<Option<Duration>, Failure> {
+        if !self.platform.has_device_time() {
+            return Ok(None);
+        }
+        let sets: Vec<Operands<P>> = (0..launches as usize)
+            .map(|launch| self.sets[(first_set + launch) % self.sets.len()].clone())
+            .collect();
+        let call = self.call;
+        self.platform.device_time(Box::new(move || {
+            // Outputs are kept to the end, so that no launch writes where the one before did.
+            let outputs: Result<Vec<Output<P>>, OperationError> =
+                sets.into_iter().map(|inputs| call.run::<P>(inputs)).collect();
+            outputs.map(drop).map_err(|error| error.to_string())
+        }))
+    }
+
+    fn copy_rate(&mut self) -> Result<Option<f64>, Failure> {
+        self.platform.copy_rate()
+    }
+
+    fn verify(&mut self) -> Result<Numerics, Failure> {
+        self.outputs[0] = None;
+        self.poison()?;
+        let output = self.call.run::<P>(self.sets[0].clone()).map_err(failure)?;
+        self.platform.synchronize()?;
+        let values = read(output)?;
+        self.platform.synchronize()?;
+        let allowed = allowed_units(self.call.implementation);
+        let options = self.call.options;
+        let oracle = self.oracle()?;
+        Ok(numerics(compare(&values, oracle, &options, allowed), allowed))
+    }
+}
+
+/// The values of an output.
+pub(crate) fn read<B: Backend>(output: Tensor<B, 3>) -> Result<Vec<f32>, Failure> {
+    let data = output
+        .try_into_data()
+        .map_err(|error| Failure::Execution(format!("the output cannot be read: {error}")))?;
+    data.into_vec::<f32>()
+        .map_err(|error| Failure::Execution(format!("the output is not float32: {error:?}")))
+}
+
+/// The inputs as tensors on a device.
+pub(crate) fn upload<P: Platform>(
+    inputs: &Inputs,
+    device: &<P::Backend as BackendTypes>::Device,
+) -> Operands<P> {
+    let Inputs { batch, n, .. } = *inputs;
+    let matrix = |values: &[f32], rows: usize, columns: usize| {
+        Tensor::from_data(TensorData::new(values.to_vec(), [rows, columns]), device)
+    };
+    // A matrix of one site has no couplings; the operation takes any [1, 1] in their place.
+    let couplings = |values: &[f32]| {
+        if n == 1 { matrix(&[0.0], 1, 1) } else { matrix(values, inputs.coupling_rows(), n - 1) }
+    };
+    BkInputs {
+        a_re: matrix(&inputs.a_re, batch, n),
+        a_im: inputs.a_im.as_deref().map(|a_im| matrix(a_im, batch, n)),
+        b: couplings(&inputs.b),
+        c: couplings(&inputs.c),
+        z: Tensor::from_data(TensorData::new(inputs.z.to_vec(), [2]), device),
+    }
+}
+
+/// Cases that would fail, or give a wrong answer for a reason that is not the kernel's.
+fn refuse_what_cannot_run(spec: &BkCoreSpec, info: &DeviceInfo) -> Result<(), Failure> {
+    // Software Vulkan ends the loops of a unit after 65,535 iterations in total; the serial routine takes
+    // two for each group of four sites.
+    const SOFTWARE_SITES: usize = 4 * 65_535 / 2 - 4;
+    let serial = spec.strategy == bk_harness::case::Strategy::Serial;
+    if info.class == DeviceClass::Software && serial && spec.n > SOFTWARE_SITES {
+        return Err(Failure::Skip(format!(
+            "software Vulkan ends loops after 65,535 iterations: the serial routine takes at most \
+             {SOFTWARE_SITES} sites there"
+        )));
+    }
+    let output = 8 * spec.batch as u64 * spec.n as u64;
+    match info.max_tensor_bytes {
+        Some(most) if output > most => Err(Failure::Skip(format!(
+            "the output has {output} bytes and the largest tensor of this device has {most}"
+        ))),
+        _ => Ok(()),
+    }
+}
+
+/// As many sets as it takes to outgrow the cache twice.
+fn input_sets(work: &Work, info: &DeviceInfo) -> InputSets {
+    if info.class != DeviceClass::Gpu {
+        return InputSets { count: 1, exceed_cache: false, cpu: true };
+    }
+    let bytes = work.bytes_read + work.bytes_written;
+    let target = 2 * info.l2_bytes.unwrap_or(UNKNOWN_CACHE);
+    let count = target.div_ceil(bytes).clamp(2, MOST_SETS);
+    InputSets { count: count as usize, exceed_cache: count * bytes >= target, cpu: false }
+}
+
+fn failure(error: OperationError) -> Failure {
+    match error {
+        // A forced routine that this device or size cannot take is no failure of the routine.
+        OperationError::Kernel(BkError::Strategy { .. }) => Failure::Skip(error.to_string()),
+        other => Failure::Execution(other.to_string()),
+    }
+}

@@ -1,0 +1,79 @@
+//! A device that was opened, and what can be asked of it.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::rc::Rc;
+
+use bk_harness::case::{Case, ElementType, Implementation, Strategy, WorkloadSpec};
+use bk_harness::device::DeviceInfo;
+use bk_harness::vectors::VectorRow;
+use bk_harness::workload::{Failure, Workload};
+use thiserror::Error;
+
+use crate::bk_core::BkCoreWorkload;
+use crate::platform::Platform;
+use crate::registry::crate_versions;
+use crate::vectors::verify_vectors;
+
+/// A target on this machine.
+pub trait Target {
+    /// What it runs on.
+    fn device(&self) -> &DeviceInfo;
+
+    /// Versions of the crates that compute.
+    fn versions(&self) -> BTreeMap<String, String> {
+        crate_versions()
+    }
+
+    /// Prepares a case: inputs on the device, nothing launched.
+    ///
+    /// # Errors
+    /// [`Failure::Skip`] where the case does not apply to this device.
+    fn workload(&mut self, case: &Case) -> Result<Box<dyn Workload>, Failure>;
+
+    /// Computes the test vectors, those of `dir` or the embedded ones, and compares.
+    ///
+    /// # Errors
+    /// When vectors cannot be read or a computation fails; wrong results are rows.
+    fn verify_vectors(&mut self, dir: Option<&Path>, strategy: Strategy) -> Result<Vec<VectorRow>, Failure>;
+}
+
+/// The target is not there, and what is missing.
+#[derive(Debug, Clone, PartialEq, Eq, Error)]
+#[error("{0}")]
+pub struct Unavailable(pub String);
+
+/// A target that is a Burn backend.
+pub(crate) struct BurnTarget<P: Platform> {
+    platform: Rc<P>,
+    info: DeviceInfo,
+}
+
+impl<P: Platform> BurnTarget<P> {
+    pub(crate) fn new(platform: P, info: DeviceInfo) -> Self {
+        Self { platform: Rc::new(platform), info }
+    }
+}
+
+impl<P: Platform + 'static> Target for BurnTarget<P> {
+    fn device(&self) -> &DeviceInfo {
+        &self.info
+    }
+
+    fn workload(&mut self, case: &Case) -> Result<Box<dyn Workload>, Failure> {
+        if case.dtype != ElementType::F32 {
+            let name = case.dtype.name();
+            return Err(Failure::Skip(format!("{name}: bk-core is measured in f32 on this target")));
+        }
+        let WorkloadSpec::BkCore(spec) = &case.workload;
+        if spec.implementation == Implementation::Host {
+            return Err(Failure::Skip("`host` runs on the target `host` alone".to_owned()));
+        }
+        let workload = BkCoreWorkload::new(Rc::clone(&self.platform), &self.info, spec)?;
+        Ok(Box::new(workload))
+    }
+
+    fn verify_vectors(&mut self, dir: Option<&Path>, strategy: Strategy) -> Result<Vec<VectorRow>, Failure> {
+        verify_vectors(self.platform.as_ref(), dir, strategy)
+    }
+}

@@ -1,0 +1,41 @@
+//! One file for each command.
+
+pub(crate) mod completions;
+pub(crate) mod devices;
+pub(crate) mod plan;
+pub(crate) mod report;
+pub(crate) mod run;
+pub(crate) mod schema;
+pub(crate) mod verify;
+pub(crate) mod worker;
+
+use bk_harness::plan::check_target;
+
+use crate::cli::WorkerPrograms;
+use crate::engine;
+use crate::error::Error;
+use crate::interrupt::Interrupt;
+use crate::pool::{Launcher, Pool};
+
+/// The pool that serves the built-in targets and those that `programs` adds.
+fn pool(programs: &WorkerPrograms) -> Result<Pool, Error> {
+    for worker in &programs.workers {
+        check_target(&worker.target)?;
+    }
+    let launcher = Launcher::new(&programs.workers)
+        .map_err(|source| Error::System { action: "find the path of this program", source: source.into() })?;
+    let interrupt = Interrupt::install()
+        .map_err(|source| Error::System { action: "listen for Ctrl-C", source: source.into() })?;
+    Ok(Pool::new(launcher, interrupt))
+}
+
+/// The targets that `pool` can serve: first the built-in ones, then external ones, none twice.
+fn served_targets(pool: &Pool) -> Vec<String> {
+    let mut targets: Vec<String> = engine::known_targets().iter().map(|&name| name.to_owned()).collect();
+    for external in pool.launcher().external_targets() {
+        if !targets.iter().any(|known| known == external) {
+            targets.push(external.to_owned());
+        }
+    }
+    targets
+}

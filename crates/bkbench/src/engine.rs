@@ -1,0 +1,96 @@
+//! The engine that is built in: the targets of `bk-targets`, where this build has any.
+
+#[cfg(feature = "targets")]
+pub(crate) use with_targets::{crate_versions, known_targets, open};
+#[cfg(not(feature = "targets"))]
+pub(crate) use without_targets::{crate_versions, known_targets, open};
+
+#[cfg(feature = "targets")]
+mod with_targets {
+    use std::collections::BTreeMap;
+    use std::path::Path;
+
+    use bk_harness::case::{Case, ElementType, Strategy};
+    use bk_harness::measure::measure;
+    use bk_harness::outcome::Outcome;
+    use bk_harness::protocol::{Event, PROTOCOL_VERSION, Phase};
+    use bk_harness::vectors::VectorsOutcome;
+    use bk_harness::workload::Failure;
+    use bk_targets::Target;
+
+    use crate::worker::Engine;
+
+    /// Targets that are compiled in.
+    pub(crate) fn known_targets() -> &'static [&'static str] {
+        bk_targets::known_targets()
+    }
+
+    /// Versions of the crates that compute.
+    pub(crate) fn crate_versions() -> BTreeMap<String, String> {
+        bk_targets::crate_versions()
+    }
+
+    /// Opens the device of `target`, or says what is missing.
+    pub(crate) fn open(target: &str, dtype: ElementType) -> Result<Box<dyn Engine>, String> {
+        let target = bk_targets::open(target, dtype).map_err(|unavailable| unavailable.to_string())?;
+        Ok(Box::new(TargetEngine(target)))
+    }
+
+    struct TargetEngine(Box<dyn Target>);
+
+    impl Engine for TargetEngine {
+        fn hello(&self) -> Event {
+            Event::Hello {
+                protocol: PROTOCOL_VERSION,
+                engine: "bkbench".to_owned(),
+                device: Box::new(self.0.device().clone()),
+                versions: self.0.versions(),
+            }
+        }
+
+        fn run(&mut self, case: &Case, observe: &mut dyn FnMut(Phase)) -> Outcome {
+            observe(Phase::Prepare);
+            let class = self.0.device().class;
+            match self.0.workload(case) {
+                Ok(mut workload) => measure(workload.as_mut(), case, class, observe),
+                Err(Failure::Skip(reason)) => Outcome::Skipped { reason },
+                Err(Failure::Execution(error)) => Outcome::Failed { error },
+            }
+        }
+
+        fn verify_vectors(&mut self, dir: Option<&Path>, strategy: Strategy) -> VectorsOutcome {
+            match self.0.verify_vectors(dir, strategy) {
+                Ok(rows) => VectorsOutcome::Checked { rows },
+                Err(Failure::Skip(reason)) => VectorsOutcome::Skipped { reason },
+                Err(Failure::Execution(error)) => VectorsOutcome::Failed { error },
+            }
+        }
+    }
+}
+
+#[cfg(not(feature = "targets"))]
+mod without_targets {
+    use std::collections::BTreeMap;
+
+    use bk_harness::case::ElementType;
+
+    use crate::worker::Engine;
+
+    /// None: cases need an external worker.
+    pub(crate) fn known_targets() -> &'static [&'static str] {
+        &[]
+    }
+
+    /// None.
+    pub(crate) fn crate_versions() -> BTreeMap<String, String> {
+        BTreeMap::new()
+    }
+
+    /// Says that the target is not in this build.
+    pub(crate) fn open(target: &str, _dtype: ElementType) -> Result<Box<dyn Engine>, String> {
+        Err(format!(
+            "this bkbench was built without any target: build it with its default features, or name a program \
+             with `--worker {target}=COMMAND`"
+        ))
+    }
+}

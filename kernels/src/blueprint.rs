@@ -1,0 +1,66 @@
+//! What the generated code depends on: each distinct [`Blueprint`] is compiled once.
+
+/// Sites between two rescalings of a state: with four, entries from 2^-18 to 2^30 times unity neither
+/// overflow nor lose digits, and the cost of rescaling is small.
+pub(crate) const GROUP: u32 = 4;
+
+/// Floats that a unit posts at most: a transfer matrix and its flag.
+const MAIL_FLOATS: u32 = 9;
+
+/// The compile-time parameters of a kernel.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Blueprint {
+    /// Consecutive sites of one unit, a multiple of [`GROUP`].
+    pub(crate) chunk: u32,
+    /// Units of a cube.
+    pub(crate) units: u32,
+    /// Units that share a row, a power of two that divides `units`.
+    pub(crate) units_per_row: u32,
+    /// Units of a plane, 0 to keep to shared memory.
+    pub(crate) plane_size: u32,
+    /// Whether the diagonal has an imaginary part.
+    pub(crate) complex_diagonal: bool,
+    /// Whether a row is divided over several cubes, whose edge states come from a scan before.
+    pub(crate) tiled: bool,
+    /// Whether magnitudes are clipped.
+    pub(crate) clip: bool,
+    /// Whether entries that are not finite become zero.
+    pub(crate) zero_non_finite: bool,
+}
+
+impl Blueprint {
+    /// Sites that a row has in a cube.
+    pub(crate) fn tile(&self) -> u32 {
+        self.chunk * self.units_per_row
+    }
+
+    /// Distance of the chunks of neighbouring units in shared memory: odd, so that units which read the
+    /// same element of their chunks use different banks.
+    pub(crate) fn pitch(&self) -> u32 {
+        self.chunk + 1
+    }
+
+    /// Floats of one staged array: diagonal, its imaginary part, couplings.
+    pub(crate) fn staged(&self) -> u32 {
+        self.units * self.pitch()
+    }
+
+    /// Floats of the mailbox.
+    pub(crate) fn mail(&self) -> u32 {
+        if self.mail_is_used() { MAIL_FLOATS * self.units } else { 1 }
+    }
+
+    fn mail_is_used(&self) -> bool {
+        self.plane_size < self.units_per_row
+    }
+
+    /// Bytes of shared memory that a cube takes.
+    pub(crate) fn shared_bytes(&self) -> usize {
+        // In 64 bits and saturating, since a forced layout may ask for anything.
+        let units = u64::from(self.units);
+        let arrays = if self.complex_diagonal { 3 } else { 2 };
+        let staged = units.saturating_mul(arrays * (u64::from(self.chunk) + 1));
+        let mail = if self.mail_is_used() { MAIL_FLOATS as u64 * units } else { 1 };
+        usize::try_from(staged.saturating_add(mail + units).saturating_mul(4)).unwrap_or(usize::MAX)
+    }
+}

@@ -1,0 +1,108 @@
+//! Complex arithmetic on pairs of floats: CubeCL 0.10 has no complex type.
+
+use cubecl::prelude::*;
+
+/// Bits of the exponent of a float32.
+const EXPONENT_MASK: i32 = 0x7f80_0000;
+
+/// A complex number in registers.
+#[derive(CubeType, CubeTypeMut, Clone, Copy)]
+pub(crate) struct Complex {
+    pub(crate) re: f32,
+    pub(crate) im: f32,
+}
+
+#[cube]
+impl Complex {
+    pub(crate) fn new(re: f32, im: f32) -> Complex {
+        Complex { re, im }
+    }
+
+    pub(crate) fn zero() -> Complex {
+        Complex { re: 0.0f32.runtime(), im: 0.0f32.runtime() }
+    }
+
+    pub(crate) fn one() -> Complex {
+        Complex { re: 1.0f32.runtime(), im: 0.0f32.runtime() }
+    }
+
+    /// Whether both parts are exactly zero.
+    pub(crate) fn is_zero(self) -> bool {
+        (self.re == 0.0) & (self.im == 0.0)
+    }
+
+    /// Sum of the magnitudes of the parts: orders pivots without a square root.
+    pub(crate) fn taxicab(self) -> f32 {
+        self.re.abs() + self.im.abs()
+    }
+}
+
+#[cube]
+pub(crate) fn subtract(left: Complex, right: Complex) -> Complex {
+    Complex::new(left.re - right.re, left.im - right.im)
+}
+
+#[cube]
+pub(crate) fn scale(factor: f32, value: Complex) -> Complex {
+    Complex::new(factor * value.re, factor * value.im)
+}
+
+/// Four multiplications. The three-multiplication product mixes the parts and loses a small imaginary one.
+#[cube]
+pub(crate) fn multiply(left: Complex, right: Complex) -> Complex {
+    Complex::new(fma(left.re, right.re, -(left.im * right.im)), fma(left.re, right.im, left.im * right.re))
+}
+
+/// `x y - u v`.
+#[cube]
+pub(crate) fn cross(x: Complex, y: Complex, u: Complex, v: Complex) -> Complex {
+    subtract(multiply(x, y), multiply(u, v))
+}
+
+/// `d x - k y` with real `k`: one step of the three-term recurrence.
+#[cube]
+pub(crate) fn recur(d: Complex, x: Complex, k: f32, y: Complex) -> Complex {
+    Complex::new(
+        fma(d.re, x.re, fma(-d.im, x.im, -(k * y.re))),
+        fma(d.re, x.im, fma(d.im, x.re, -(k * y.im))),
+    )
+}
+
+#[cube]
+pub(crate) fn choose(condition: bool, yes: Complex, no: Complex) -> Complex {
+    Complex::new(select(condition, yes.re, no.re), select(condition, yes.im, no.im))
+}
+
+/// `1 / value`, without overflow or underflow of `|value|^2`. Zero gives NaN.
+#[cube]
+pub(crate) fn invert(value: Complex) -> Complex {
+    let factor = power_of_two_for(exponent_of(value));
+    let scaled = scale(factor, value);
+    let norm = fma(scaled.re, scaled.re, scaled.im * scaled.im);
+    let reciprocal = factor / norm;
+    Complex::new(scaled.re * reciprocal, -scaled.im * reciprocal)
+}
+
+/// Exponent bits of the larger part, as an integer that orders like the magnitudes.
+#[cube]
+pub(crate) fn exponent_of(value: Complex) -> i32 {
+    max(exponent_bits(value.re), exponent_bits(value.im))
+}
+
+#[cube]
+fn exponent_bits(value: f32) -> i32 {
+    i32::reinterpret(value) & comptime!(EXPONENT_MASK)
+}
+
+/// The power of two that brings a magnitude with these exponent bits into `[1, 2)`. Exact, and safe for
+/// zero, denormals, Inf and NaN; no mathematical library is involved, so every shader compiler agrees.
+#[cube]
+pub(crate) fn power_of_two_for(exponent: i32) -> f32 {
+    f32::reinterpret(max(0x7f00_0000i32 - exponent, 0x0080_0000i32))
+}
+
+/// Whether either part is NaN or infinite, by its bits: a shader compiler may assume that neither exists.
+#[cube]
+pub(crate) fn is_not_finite(value: Complex) -> bool {
+    exponent_of(value) == comptime!(EXPONENT_MASK)
+}

@@ -1,0 +1,124 @@
+//! Values passed between the units of a cube: by plane shuffles where a plane spans the distance, through
+//! shared memory where it does not.
+//!
+//! Every unit of the cube must call these functions together: they hold barriers and full-plane shuffles.
+
+use cubecl::prelude::*;
+
+use crate::blueprint::Blueprint;
+use crate::complex::Complex;
+use crate::projective::Pair;
+use crate::transfer::Transfer;
+
+/// The transfer matrix of the unit at `UNIT_POS ^ mask`, which gets this unit's.
+#[cube]
+pub(crate) fn swap(
+    value: Transfer,
+    #[comptime] mask: u32,
+    mail: &mut SharedMemory<f32>,
+    #[comptime] blueprint: Blueprint,
+) -> Transfer {
+    let flag = select(value.cut, 1.0f32, 0.0f32);
+    if comptime!(mask < blueprint.plane_size) {
+        let other = plane_shuffle_xor(flag, mask);
+        Transfer::new(
+            shuffle_xor(value.a, mask),
+            shuffle_xor(value.b, mask),
+            shuffle_xor(value.c, mask),
+            shuffle_xor(value.e, mask),
+            other != 0.0,
+        )
+    } else {
+        sync_cube();
+        put(mail, 0u32, value.a, blueprint);
+        put(mail, 1u32, value.b, blueprint);
+        put(mail, 2u32, value.c, blueprint);
+        put(mail, 3u32, value.e, blueprint);
+        mail[(comptime!(8 * blueprint.units) + UNIT_POS) as usize] = flag;
+        sync_cube();
+        let other = UNIT_POS ^ mask;
+        Transfer::new(
+            get(mail, 0u32, other, blueprint),
+            get(mail, 1u32, other, blueprint),
+            get(mail, 2u32, other, blueprint),
+            get(mail, 3u32, other, blueprint),
+            mail[(comptime!(8 * blueprint.units) + other) as usize] != 0.0,
+        )
+    }
+}
+
+/// The pair of the unit before this one; meaningless in the first unit of a row.
+#[cube]
+pub(crate) fn from_left(value: Pair, mail: &mut SharedMemory<f32>, #[comptime] blueprint: Blueprint) -> Pair {
+    if comptime!(blueprint.units_per_row <= blueprint.plane_size) {
+        Pair::new(shuffle_up(value.x), shuffle_up(value.y))
+    } else {
+        post(value, mail, blueprint);
+        let other = select(UNIT_POS == 0, 0u32, UNIT_POS - 1);
+        Pair::new(get(mail, 0u32, other, blueprint), get(mail, 1u32, other, blueprint))
+    }
+}
+
+/// The pair of the unit after this one; meaningless in the last unit of a row.
+#[cube]
+pub(crate) fn from_right(
+    value: Pair,
+    mail: &mut SharedMemory<f32>,
+    #[comptime] blueprint: Blueprint,
+) -> Pair {
+    if comptime!(blueprint.units_per_row <= blueprint.plane_size) {
+        Pair::new(shuffle_down(value.x), shuffle_down(value.y))
+    } else {
+        post(value, mail, blueprint);
+        let other = min(UNIT_POS + 1, comptime!(blueprint.units - 1));
+        Pair::new(get(mail, 0u32, other, blueprint), get(mail, 1u32, other, blueprint))
+    }
+}
+
+#[cube]
+fn post(value: Pair, mail: &mut SharedMemory<f32>, #[comptime] blueprint: Blueprint) {
+    sync_cube();
+    put(mail, 0u32, value.x, blueprint);
+    put(mail, 1u32, value.y, blueprint);
+    sync_cube();
+}
+
+/// Word by word rather than unit by unit, so that neighbouring units use different banks.
+#[cube]
+fn put(
+    mail: &mut SharedMemory<f32>,
+    #[comptime] slot: u32,
+    value: Complex,
+    #[comptime] blueprint: Blueprint,
+) {
+    mail[(comptime!(2 * slot * blueprint.units) + UNIT_POS) as usize] = value.re;
+    mail[(comptime!((2 * slot + 1) * blueprint.units) + UNIT_POS) as usize] = value.im;
+}
+
+#[cube]
+fn get(
+    mail: &SharedMemory<f32>,
+    #[comptime] slot: u32,
+    unit: u32,
+    #[comptime] blueprint: Blueprint,
+) -> Complex {
+    Complex::new(
+        mail[(comptime!(2 * slot * blueprint.units) + unit) as usize],
+        mail[(comptime!((2 * slot + 1) * blueprint.units) + unit) as usize],
+    )
+}
+
+#[cube]
+fn shuffle_xor(value: Complex, #[comptime] mask: u32) -> Complex {
+    Complex::new(plane_shuffle_xor(value.re, mask), plane_shuffle_xor(value.im, mask))
+}
+
+#[cube]
+fn shuffle_up(value: Complex) -> Complex {
+    Complex::new(plane_shuffle_up(value.re, 1u32), plane_shuffle_up(value.im, 1u32))
+}
+
+#[cube]
+fn shuffle_down(value: Complex) -> Complex {
+    Complex::new(plane_shuffle_down(value.re, 1u32), plane_shuffle_down(value.im, 1u32))
+}

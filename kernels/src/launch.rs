@@ -1,0 +1,218 @@
+//! From checked arguments to launches.
+
+use cubecl::ir::AddressType;
+use cubecl::prelude::*;
+use cubecl::server::Handle;
+
+use crate::blueprint::{Blueprint, GROUP};
+use crate::error::BkError;
+use crate::operands::OperandsLaunch;
+use crate::options::BkOptions;
+use crate::problem::{BkOperands, BkProblem, elements};
+use crate::resolvent::FinishLaunch;
+use crate::routines::cube::cube_kernel;
+use crate::routines::multi_cube::{EDGES, SUMMARY, reduce_kernel, scan_kernel};
+use crate::routines::serial::{STATE, serial_kernel};
+use crate::routines::{Routine, Strategy, resolve_strategy, rows_to_cubes};
+
+/// Units of a cube of the serial routine, which has no cooperation to size it by.
+const SERIAL_UNITS: u32 = 32;
+/// `[Re, Im]` is one vector of the output.
+const PARTS: usize = 2;
+
+/// Queues the computation of `G_ii = [(T - zI)^-1]_ii` for a batch of tridiagonal `T`.
+///
+/// The diagonal of `T` is `a_re + i a_im`, its super- and sub-diagonal are `b` and `c`. The output gets
+/// `[B, N, 2]` float32, `(Re, Im)`. Memory and time are O(B N); no intermediate overflows at any `N`.
+/// Returns the routine that was launched. A failure on the device shows at the client's next `sync`.
+///
+/// # Errors
+/// [`BkError`] for arguments that do not fit each other, before anything is launched.
+pub fn bk_core<R: Runtime>(
+    client: &ComputeClient<R>,
+    problem: &BkProblem,
+    operands: &BkOperands,
+    options: &BkOptions,
+    strategy: &Strategy,
+) -> Result<Routine, BkError> {
+    operands.validate(problem, options)?;
+    let device = client.properties();
+    let (routine, blueprint) = resolve_strategy(strategy, problem, options, device)?;
+    let call = Call { client, problem, operands, options, blueprint };
+    match routine {
+        Routine::Serial => call.serial(),
+        Routine::Cube => call.cube(),
+        Routine::MultiCube => call.multi_cube()?,
+    }
+    Ok(routine)
+}
+
+/// Checks that a problem can run with a strategy on a device and names the routine that would run.
+///
+/// # Errors
+/// [`BkError::Strategy`] with the limit that stands against it.
+pub fn plan_routine<R: Runtime>(
+    client: &ComputeClient<R>,
+    problem: &BkProblem,
+    options: &BkOptions,
+    strategy: &Strategy,
+) -> Result<Routine, BkError> {
+    resolve_strategy(strategy, problem, options, client.properties()).map(|(routine, _)| routine)
+}
+
+struct Call<'a, R: Runtime> {
+    client: &'a ComputeClient<R>,
+    problem: &'a BkProblem,
+    operands: &'a BkOperands,
+    options: &'a BkOptions,
+    blueprint: Blueprint,
+}
+
+impl<R: Runtime> Call<'_, R> {
+    fn serial(&self) {
+        let BkProblem { batch, n, .. } = *self.problem;
+        let length = n.div_ceil(GROUP as usize) * STATE * batch;
+        let starts = self.client.empty(4 * length);
+        let cubes = batch.div_ceil(SERIAL_UNITS as usize);
+        // SAFETY: the kernel leaves out units beyond the batch and clamps every site; the buffers were
+        // checked against the problem, and the scratch has one state for each group and row.
+        unsafe {
+            serial_kernel::launch_unchecked::<R>(
+                self.client,
+                self.grid(cubes),
+                CubeDim::new_1d(SERIAL_UNITS),
+                self.address(length),
+                PARTS,
+                self.inputs(),
+                ArrayArg::from_raw_parts(starts, length),
+                self.output(),
+                self.finish(),
+                self.blueprint,
+            );
+        }
+    }
+
+    fn cube(&self) {
+        let cubes = rows_to_cubes(self.problem.batch, &self.blueprint);
+        // A row within a cube has no edges: any array stands for them.
+        self.launch_cube(self.operands.z.clone(), PARTS, cubes, 1);
+    }
+
+    fn multi_cube(&self) -> Result<(), BkError> {
+        let BkProblem { batch, n, .. } = *self.problem;
+        let tile = self.blueprint.tile() as usize;
+        let tiles = n.div_ceil(tile);
+        let cubes = batch.checked_mul(tiles).ok_or(BkError::TooLarge { batch, n })?;
+        let summaries = self.client.empty(4 * cubes * SUMMARY);
+        let edges = self.client.empty(4 * cubes * EDGES);
+        let dim = CubeDim::new_1d(self.blueprint.units);
+        // What a kernel does not depend on is the same for all calls: it is compiled once.
+        let reduce = Blueprint { clip: false, zero_non_finite: false, ..self.blueprint };
+        let scan = Blueprint { complex_diagonal: false, ..reduce };
+        // SAFETY: the kernels leave out cubes beyond the tiles of the batch and clamp every site; the
+        // buffers were checked against the problem, and the scratch is sized here by the same counts.
+        unsafe {
+            reduce_kernel::launch_unchecked::<R>(
+                self.client,
+                self.grid(cubes),
+                dim,
+                self.address(cubes * SUMMARY),
+                self.inputs(),
+                ArrayArg::from_raw_parts(summaries.clone(), cubes * SUMMARY),
+                cubes,
+                tiles,
+                reduce,
+            );
+            scan_kernel::launch_unchecked::<R>(
+                self.client,
+                self.grid(batch),
+                dim,
+                self.address(cubes * SUMMARY),
+                self.inputs(),
+                ArrayArg::from_raw_parts(summaries, cubes * SUMMARY),
+                ArrayArg::from_raw_parts(edges.clone(), cubes * EDGES),
+                tiles,
+                tile,
+                scan,
+            );
+        }
+        self.launch_cube(edges, cubes * EDGES, cubes, tiles);
+        Ok(())
+    }
+
+    fn launch_cube(&self, edges: Handle, edges_length: usize, cubes: usize, tiles: usize) {
+        // SAFETY: the kernel leaves out cubes beyond `cubes` and clamps every row and site; the buffers
+        // were checked against the problem, and `edges` is read only by a tiled blueprint.
+        unsafe {
+            cube_kernel::launch_unchecked::<R>(
+                self.client,
+                self.grid(cubes),
+                CubeDim::new_1d(self.blueprint.units),
+                self.address(edges_length),
+                PARTS,
+                self.inputs(),
+                ArrayArg::from_raw_parts(edges, edges_length),
+                self.output(),
+                self.finish(),
+                cubes,
+                tiles,
+                self.blueprint,
+            );
+        }
+    }
+
+    fn inputs(&self) -> OperandsLaunch<R> {
+        let BkProblem { batch, n, .. } = *self.problem;
+        let BkOperands { a_re, a_im, b, c, z, .. } = self.operands;
+        let a_im = a_im.as_ref().unwrap_or(a_re);
+        // A matrix of one site has no couplings, and an empty buffer cannot be bound.
+        let (b, c, columns) = if n == 1 { (a_re, a_re, 1) } else { (b, c, n - 1) };
+        // SAFETY: the lengths are those that the buffers were checked for.
+        unsafe {
+            OperandsLaunch::new(
+                ArrayArg::from_raw_parts(a_re.handle.clone(), elements(a_re, batch, n)),
+                ArrayArg::from_raw_parts(a_im.handle.clone(), elements(a_im, batch, n)),
+                ArrayArg::from_raw_parts(b.handle.clone(), elements(b, batch, columns)),
+                ArrayArg::from_raw_parts(c.handle.clone(), elements(c, batch, columns)),
+                ArrayArg::from_raw_parts(z.clone(), 2),
+                batch,
+                n,
+                a_re.row_stride,
+                a_im.row_stride,
+                b.row_stride,
+                c.row_stride,
+            )
+        }
+    }
+
+    fn output(&self) -> ArrayArg<R> {
+        let length = PARTS * self.problem.batch * self.problem.n;
+        // SAFETY: the output was checked to hold `[B, N, 2]`.
+        unsafe { ArrayArg::from_raw_parts(self.operands.output.clone(), length) }
+    }
+
+    fn finish(&self) -> FinishLaunch<R> {
+        FinishLaunch::new(self.options.max_magnitude.unwrap_or(f32::INFINITY), f32::NAN)
+    }
+
+    /// 32-bit indices unless an array is longer than they reach.
+    fn address(&self, scratch: usize) -> AddressType {
+        let BkProblem { batch, n, .. } = *self.problem;
+        let BkOperands { a_re, a_im, b, c, .. } = self.operands;
+        let strides = [Some(a_re), a_im.as_ref(), Some(b), Some(c)];
+        let longest_stride =
+            strides.into_iter().flatten().map(|operand| operand.row_stride).max().unwrap_or(0);
+        let longest = (PARTS * batch * n).max((batch - 1) * longest_stride).max(scratch);
+        if longest > i32::MAX as usize { AddressType::U64 } else { AddressType::U32 }
+    }
+
+    fn grid(&self, cubes: usize) -> CubeCount {
+        let (most, _, _) = self.client.properties().hardware.max_cube_count;
+        let most = most as usize;
+        if cubes <= most {
+            CubeCount::new_1d(cubes as u32)
+        } else {
+            CubeCount::new_2d(most as u32, cubes.div_ceil(most) as u32)
+        }
+    }
+}

@@ -1,0 +1,48 @@
+//! The diagonal of a tridiagonal resolvent, `G_ii = [(T - zI)^-1]_ii`, in O(N), as CubeCL kernels.
+//!
+//! One source serves CUDA, SPIR-V and WGSL. The algorithm is a scan of 2x2 transfer matrices in
+//! projective form: determinants of leading and trailing blocks grow or shrink exponentially along the
+//! chain, so only their ratios are kept, rescaled by exact powers of two.
+//!
+//! | file | content |
+//! |---|---|
+//! | `complex`, `projective`, `transfer` | the arithmetic: complex numbers, states, transfer matrices |
+//! | `group`, `resolvent` | sweeps over a few sites in registers, the diagonal entry from two states |
+//! | `operands`, `tile` | matrix entries in global and in shared memory |
+//! | `exchange`, `butterfly` | the scan over the units of a cube |
+//! | `routines` | the three algorithms and the choice between them |
+//! | `launch`, `problem`, `options` | the entry point and its arguments |
+//! | `reference`, `native`, `inputs`, `families`, `vectors` | float64 oracle, CPU scan, inputs (feature `cpu-reference`) |
+
+mod blueprint;
+mod butterfly;
+mod complex;
+mod error;
+mod exchange;
+mod group;
+mod launch;
+mod operands;
+mod options;
+mod problem;
+mod projective;
+mod resolvent;
+mod routines;
+mod tile;
+mod transfer;
+
+pub use error::BkError;
+pub use launch::{bk_core, plan_routine};
+pub use options::{BkOptions, NonFinite};
+pub use problem::{BkOperands, BkProblem, Operand};
+pub use routines::{Routine, Strategy};
+
+#[cfg(feature = "cpu-reference")]
+pub mod families;
+#[cfg(feature = "cpu-reference")]
+pub mod inputs;
+#[cfg(feature = "cpu-reference")]
+pub mod native;
+#[cfg(feature = "cpu-reference")]
+pub mod reference;
+#[cfg(feature = "cpu-reference")]
+pub mod vectors;

@@ -1,0 +1,66 @@
+//! The inputs of a kernel as it sees them: arrays with row strides, and the matrix entries they stand for.
+
+use cubecl::prelude::*;
+
+use crate::complex::Complex;
+
+/// The arrays of a batch of tridiagonal matrices.
+#[derive(CubeType, CubeLaunch)]
+pub(crate) struct Operands {
+    /// Real part of the diagonal, `[B, N]`.
+    pub(crate) a_re: Array<f32>,
+    /// Imaginary part, `[B, N]`; any array where the diagonal is real.
+    pub(crate) a_im: Array<f32>,
+    /// Super-diagonal, `[B, N-1]` or `[1, N-1]`.
+    pub(crate) b: Array<f32>,
+    /// Sub-diagonal, likewise.
+    pub(crate) c: Array<f32>,
+    /// Spectral parameter `[Re z, Im z]`.
+    pub(crate) z: Array<f32>,
+    /// Rows `B`.
+    pub(crate) batch: usize,
+    /// Sites of a row `N`.
+    pub(crate) n: usize,
+    /// Elements between rows of `a_re`.
+    pub(crate) a_re_stride: usize,
+    /// Elements between rows of `a_im`.
+    pub(crate) a_im_stride: usize,
+    /// Elements between rows of `b`, 0 where the batch shares one.
+    pub(crate) b_stride: usize,
+    /// Elements between rows of `c`, 0 where the batch shares one.
+    pub(crate) c_stride: usize,
+}
+
+#[cube]
+impl Operands {
+    /// `d = a - z` at a site. Beyond the matrix it is 1, which together with zero couplings is neutral.
+    ///
+    /// The load is unconditional at a clamped index, so that loads of several sites can be in flight.
+    pub(crate) fn diagonal(&self, row: usize, site: usize, #[comptime] complex: bool) -> Complex {
+        let inside = (row < self.batch) & (site < self.n);
+        let row = min(row, self.batch - 1);
+        let site = min(site, self.n - 1);
+        let re = self.a_re[row * self.a_re_stride + site] - self.z[0];
+        let mut im = -self.z[1];
+        if comptime!(complex) {
+            im += self.a_im[row * self.a_im_stride + site];
+        }
+        Complex::new(select(inside, re, 1.0f32), select(inside, im, 0.0f32))
+    }
+
+    /// `k = b c` on the right of a site; zero at the end of the row and beyond.
+    pub(crate) fn coupling(&self, row: usize, site: usize) -> f32 {
+        let inside = (row < self.batch) & (site + 1 < self.n);
+        let row = min(row, self.batch - 1);
+        // A matrix of one site has no couplings: its launcher binds another array here.
+        let site = select(inside, site, 0usize);
+        let k = self.b[row * self.b_stride + site] * self.c[row * self.c_stride + site];
+        select(inside, k, 0.0f32)
+    }
+
+    /// `k` on the left of a site.
+    pub(crate) fn coupling_before(&self, row: usize, site: usize) -> f32 {
+        let before = self.coupling(row, select(site == 0, 0usize, site - 1));
+        select(site == 0, 0.0f32, before)
+    }
+}

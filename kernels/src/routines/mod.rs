@@ -1,0 +1,179 @@
+//! The algorithms, and the choice between them.
+
+pub(crate) mod cube;
+pub(crate) mod multi_cube;
+pub(crate) mod serial;
+
+use cubecl::ir::DeviceProperties;
+use cubecl::ir::features::Plane;
+
+use crate::blueprint::{Blueprint, GROUP};
+use crate::error::BkError;
+use crate::options::{BkOptions, NonFinite};
+use crate::problem::BkProblem;
+
+/// Sites of a unit. Shorter chunks pay more for the butterfly and polish less: at 8 the worst error on
+/// Hermitian input near the real axis grows from 9 to 67 units (see `METHODOLOGY.md`).
+const CHUNK: u32 = 16;
+/// Units of a cube: enough to hide latency, few enough that several cubes share a multiprocessor.
+const UNITS: u32 = 256;
+/// Units of the smallest cube; smaller ones leave lanes of a plane idle.
+const SMALLEST_CUBE: u32 = 32;
+/// Cubes for each multiprocessor below which rows are spread over smaller cubes.
+const CUBES_PER_MULTIPROCESSOR: usize = 4;
+
+/// One algorithm.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Routine {
+    /// One unit a row.
+    Serial,
+    /// One cube a row, or several rows a cube.
+    Cube,
+    /// Several cubes a row: reduce, scan, apply.
+    MultiCube,
+}
+
+impl Routine {
+    /// Name as written in sweeps.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Serial => "serial",
+            Self::Cube => "cube",
+            Self::MultiCube => "multi-cube",
+        }
+    }
+}
+
+/// Which algorithm runs, and how it is laid out. What is `None` is inferred from sizes and device.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash)]
+pub struct Strategy {
+    /// The algorithm.
+    pub routine: Option<Routine>,
+    /// Sites of a unit, a multiple of 4.
+    pub chunk: Option<u32>,
+    /// Units of a cube, a power of two.
+    pub units: Option<u32>,
+    /// Units of a plane; `Some(0)` keeps to shared memory.
+    pub plane_size: Option<u32>,
+}
+
+impl Strategy {
+    /// Forces an algorithm and leaves its layout to be inferred.
+    pub fn forced(routine: Routine) -> Self {
+        Self { routine: Some(routine), ..Self::default() }
+    }
+}
+
+/// The algorithm and its blueprint for a problem on a device.
+pub(crate) fn resolve_strategy(
+    strategy: &Strategy,
+    problem: &BkProblem,
+    options: &BkOptions,
+    device: &DeviceProperties,
+) -> Result<(Routine, Blueprint), BkError> {
+    let mut blueprint = Blueprint {
+        chunk: strategy.chunk.unwrap_or(CHUNK),
+        units: strategy.units.unwrap_or(UNITS.min(device.hardware.max_units_per_cube)),
+        units_per_row: 1,
+        plane_size: strategy.plane_size.unwrap_or_else(|| uniform_plane_size(device)),
+        complex_diagonal: problem.complex_diagonal,
+        tiled: false,
+        clip: options.max_magnitude.is_some(),
+        zero_non_finite: options.non_finite == NonFinite::Zero,
+    };
+    let limit = device.hardware.max_shared_memory_size;
+    check_layout(&blueprint, strategy.routine, device)?;
+    if strategy.units.is_none() {
+        // The largest mailbox: a row over all units.
+        while blueprint.units > 2
+            && (Blueprint { units_per_row: blueprint.units, ..blueprint }).shared_bytes() > limit
+        {
+            blueprint.units /= 2;
+        }
+    }
+    let longest = blueprint.chunk as usize * blueprint.units as usize;
+    let inferred = if problem.n <= longest { Routine::Cube } else { Routine::MultiCube };
+    let routine = strategy.routine.unwrap_or(inferred);
+    match routine {
+        Routine::Serial => {}
+        Routine::Cube => shape_cube(&mut blueprint, strategy, problem, device, longest)?,
+        Routine::MultiCube => {
+            blueprint.units_per_row = blueprint.units;
+            blueprint.tiled = true;
+        }
+    }
+    if routine != Routine::Serial && blueprint.shared_bytes() > limit {
+        let needed = blueprint.shared_bytes();
+        let reason = format!("needs {needed} bytes of shared memory where the device has {limit}");
+        return Err(BkError::Strategy { routine: routine.name(), reason });
+    }
+    Ok((routine, blueprint))
+}
+
+fn shape_cube(
+    blueprint: &mut Blueprint,
+    strategy: &Strategy,
+    problem: &BkProblem,
+    device: &DeviceProperties,
+    longest: usize,
+) -> Result<(), BkError> {
+    if problem.n > longest {
+        let reason = format!(
+            "rows have {} sites and a cube of this device holds {longest}; `multi-cube` takes any length",
+            problem.n
+        );
+        return Err(BkError::Strategy { routine: "cube", reason });
+    }
+    blueprint.units_per_row = problem.n.div_ceil(blueprint.chunk as usize).next_power_of_two() as u32;
+    if strategy.units.is_none() {
+        let multiprocessors = device.hardware.num_streaming_multiprocessors.unwrap_or(16) as usize;
+        let most = blueprint.units;
+        blueprint.units = blueprint.units_per_row.max(SMALLEST_CUBE).min(most);
+        while blueprint.units < most
+            && rows_to_cubes(problem.batch, blueprint) > CUBES_PER_MULTIPROCESSOR * multiprocessors
+        {
+            blueprint.units *= 2;
+        }
+    }
+    Ok(())
+}
+
+/// Cubes that hold a batch when each row takes part of one.
+pub(crate) fn rows_to_cubes(batch: usize, blueprint: &Blueprint) -> usize {
+    batch.div_ceil((blueprint.units / blueprint.units_per_row) as usize)
+}
+
+fn check_layout(
+    blueprint: &Blueprint,
+    routine: Option<Routine>,
+    device: &DeviceProperties,
+) -> Result<(), BkError> {
+    let routine = routine.map_or("auto", Routine::name);
+    let Blueprint { chunk, units, plane_size, .. } = *blueprint;
+    let wrong = |reason: String| Err(BkError::Strategy { routine, reason });
+    if chunk == 0 || !chunk.is_multiple_of(GROUP) {
+        return wrong(format!("a chunk of {chunk} sites is not a positive multiple of {GROUP}"));
+    }
+    if units < 2 || !units.is_power_of_two() {
+        return wrong(format!("{units} units a cube are not a power of two above 1"));
+    }
+    let most = device.hardware.max_units_per_cube.min(device.hardware.max_cube_dim.0);
+    if units > most {
+        return wrong(format!("{units} units a cube where the device has at most {most}"));
+    }
+    if plane_size != 0 && !plane_size.is_power_of_two() {
+        return wrong(format!("a plane of {plane_size} units is not a power of two"));
+    }
+    let widest = device.hardware.plane_size_max;
+    if plane_size > widest {
+        return wrong(format!("a plane of {plane_size} units where the device has {widest}"));
+    }
+    Ok(())
+}
+
+/// Units of a plane where shuffles exist and every plane has the same size, else 0.
+fn uniform_plane_size(device: &DeviceProperties) -> u32 {
+    let hardware = &device.hardware;
+    let uniform = hardware.plane_size_min == hardware.plane_size_max;
+    if device.features.plane.contains(Plane::Ops) && uniform { hardware.plane_size_max } else { 0 }
+}

@@ -1,0 +1,296 @@
+//! A row over several cubes: reduce each tile to its transfer matrix, scan the matrices of a row, apply.
+//!
+//! Three launches, since no backend but CUDA promises that one cube progresses while another waits for it.
+//! The reduction also keeps the tile without its last chunk and without its first, from which the scan gets
+//! the states one chunk beyond each edge: the apply step starts there, which polishes the tile's edges.
+
+use cubecl::prelude::*;
+
+use crate::blueprint::{Blueprint, GROUP};
+use crate::butterfly::{Segment, ascend, descend};
+use crate::complex::Complex;
+use crate::group::{Group, sweep_left, sweep_right};
+use crate::operands::Operands;
+use crate::projective::{Pair, canonicalise};
+use crate::routines::cube::{place_of_cube, segment_of, summarise};
+use crate::tile::{Place, Tile};
+use crate::transfer::{Transfer, carry_left, carry_right, compose};
+
+/// Floats of a transfer matrix in global memory, flag included.
+const MATRIX: usize = 9;
+/// Floats that `reduce_kernel` writes for a tile: the whole, all but the last chunk, all but the first.
+pub(crate) const SUMMARY: usize = 3 * MATRIX;
+/// Floats that `scan_kernel` writes for a tile: four pairs.
+pub(crate) const EDGES: usize = 16;
+
+/// States at the edges of a tile.
+#[derive(CubeType, Clone, Copy)]
+pub(crate) struct Edges {
+    /// Left state at the tile's left edge.
+    pub(crate) left: Pair,
+    /// Right state at its right edge.
+    pub(crate) right: Pair,
+}
+
+#[cube]
+impl Edges {
+    /// The scanned states; at the ends of a row nothing is beyond.
+    pub(crate) fn scanned(edges: &Array<f32>, _tiles: usize, #[comptime] blueprint: Blueprint) -> Edges {
+        if comptime!(blueprint.tiled) {
+            let base = CUBE_POS * comptime!(EDGES);
+            Edges { left: read_pair(edges, base), right: read_pair(edges, base + 4) }
+        } else {
+            Edges { left: Pair::start(), right: Pair::start() }
+        }
+    }
+
+    /// The left state at the tile's left edge, swept over the chunk before it.
+    pub(crate) fn polished_left(
+        edges: &Array<f32>,
+        operands: &Operands,
+        place: Place,
+        tiles: usize,
+        #[comptime] blueprint: Blueprint,
+    ) -> Pair {
+        let mut state = Pair::start();
+        let index = CUBE_POS % tiles;
+        if index != 0 {
+            state = read_pair(edges, CUBE_POS * comptime!(EDGES) + 8);
+            let begin = place.site - comptime!(blueprint.chunk as usize);
+            for group in 0..comptime!((blueprint.chunk / GROUP) as usize) {
+                let site = begin + group * comptime!(GROUP as usize);
+                state = sweep_right(state, &group_from_memory(operands, place.row, site, blueprint));
+            }
+            state = canonicalise(state);
+        }
+        state
+    }
+
+    /// The right state at the tile's right edge, swept over the chunk after it.
+    pub(crate) fn polished_right(
+        edges: &Array<f32>,
+        operands: &Operands,
+        place: Place,
+        tiles: usize,
+        #[comptime] blueprint: Blueprint,
+    ) -> Pair {
+        let mut state = Pair::start();
+        if CUBE_POS % tiles + 1 != tiles {
+            state = read_pair(edges, CUBE_POS * comptime!(EDGES) + 12);
+            let groups = comptime!((blueprint.chunk / GROUP) as usize);
+            let begin = place.site + comptime!(blueprint.tile() as usize);
+            for step in 0..groups {
+                let site = begin + (groups - 1 - step) * comptime!(GROUP as usize);
+                state = sweep_left(state, &group_from_memory(operands, place.row, site, blueprint));
+            }
+            state = canonicalise(state);
+        }
+        state
+    }
+}
+
+/// The group that begins at `site`.
+#[cube]
+pub(crate) fn group_from_memory(
+    operands: &Operands,
+    row: usize,
+    site: usize,
+    #[comptime] blueprint: Blueprint,
+) -> Group {
+    let mut group = Group::new(operands.coupling_before(row, site));
+    #[unroll]
+    for index in 0..GROUP {
+        let site = site + comptime!(index as usize);
+        let d = operands.diagonal(row, site, blueprint.complex_diagonal);
+        group.set(index, d, operands.coupling(row, site));
+    }
+    group
+}
+
+/// Transfer matrices of each tile, `[B, tiles, SUMMARY]`.
+#[cube(launch_unchecked, address_type = "dynamic")]
+pub(crate) fn reduce_kernel(
+    operands: &Operands,
+    summaries: &mut Array<f32>,
+    cubes: usize,
+    tiles: usize,
+    #[comptime] blueprint: Blueprint,
+) {
+    if CUBE_POS >= cubes {
+        terminate!();
+    }
+    let place = place_of_cube(tiles, blueprint);
+    let mut mail = SharedMemory::<f32>::new(comptime!(blueprint.mail() as usize));
+    let tile = Tile::load(operands, place, blueprint);
+    let segment = segment_of(operands, &tile, place, blueprint);
+    let own = summarise(&tile, segment.couplings[UNIT_POS as usize], blueprint);
+    let siblings = ascend(own, &segment, &mut mail, blueprint);
+
+    // The siblings of the last unit are, together, all units but itself; so are those of the first.
+    let levels = comptime!(blueprint.units_per_row.ilog2());
+    let base = CUBE_POS * comptime!(SUMMARY);
+    let mut rest = siblings.at(0u32);
+    if UNIT_POS == 0 {
+        #[unroll]
+        for level in 1u32..levels {
+            let k = segment.coupling_before(comptime!(1u32 << level).runtime(), blueprint);
+            rest = compose(rest, k, siblings.at(level));
+        }
+        write_transfer(summaries, base, siblings.whole);
+        write_transfer(summaries, base + comptime!(2 * MATRIX), rest);
+    }
+    if UNIT_POS == comptime!(blueprint.units - 1) {
+        #[unroll]
+        for level in 1u32..levels {
+            let k =
+                segment.coupling_before(comptime!(blueprint.units - (1u32 << level)).runtime(), blueprint);
+            rest = compose(siblings.at(level), k, rest);
+        }
+        write_transfer(summaries, base + comptime!(MATRIX), rest);
+    }
+}
+
+/// States at the edges of each tile, `[B, tiles, EDGES]`: one cube scans the tiles of a row.
+#[cube(launch_unchecked, address_type = "dynamic")]
+pub(crate) fn scan_kernel(
+    operands: &Operands,
+    summaries: &Array<f32>,
+    edges: &mut Array<f32>,
+    tiles: usize,
+    tile: usize,
+    #[comptime] blueprint: Blueprint,
+) {
+    if CUBE_POS >= operands.batch {
+        terminate!();
+    }
+    let row = CUBE_POS;
+    let mut mail = SharedMemory::<f32>::new(comptime!(blueprint.mail() as usize));
+    let mut couplings = SharedMemory::<f32>::new(comptime!(blueprint.units as usize));
+    let share = tiles.div_ceil(comptime!(blueprint.units as usize));
+    let begin = UNIT_POS as usize * share;
+    let end = min(begin + share, tiles);
+    couplings[UNIT_POS as usize] = operands.coupling_before(row, begin * tile);
+    sync_cube();
+    let segment = Segment {
+        first_unit: 0u32.runtime(),
+        position: UNIT_POS,
+        first_coupling: 0.0f32.runtime(),
+        last_coupling: 0.0f32.runtime(),
+        couplings,
+    };
+
+    // A unit beyond the last tile holds a decoupled site, which is neutral.
+    let mut own = Transfer::site(Complex::one());
+    if begin < tiles {
+        own = read_transfer(summaries, (row * tiles + begin) * comptime!(SUMMARY));
+    }
+    for index in begin + 1..end {
+        let next = read_transfer(summaries, (row * tiles + index) * comptime!(SUMMARY));
+        own = compose(own, operands.coupling_before(row, index * tile), next);
+    }
+    let siblings = ascend(own, &segment, &mut mail, blueprint);
+    let (left, right) = descend(&siblings, &segment, Pair::start(), Pair::start(), blueprint);
+    walk_right(operands, summaries, edges, left, row, begin, end, tiles, tile);
+    walk_left(operands, summaries, edges, right, row, begin, end, tiles, tile);
+}
+
+/// Left states of the tiles `begin..end`, and one chunk before the tile that follows each.
+#[cube]
+#[allow(clippy::too_many_arguments, reason = "kernel state is passed flat")]
+fn walk_right(
+    operands: &Operands,
+    summaries: &Array<f32>,
+    edges: &mut Array<f32>,
+    start: Pair,
+    row: usize,
+    begin: usize,
+    end: usize,
+    tiles: usize,
+    tile: usize,
+) {
+    let mut state = canonicalise(start);
+    for index in begin..end {
+        let place = row * tiles + index;
+        let k = operands.coupling_before(row, index * tile);
+        write_pair(edges, place * comptime!(EDGES), state);
+        if index + 1 < tiles {
+            let all_but_last = read_transfer(summaries, place * comptime!(SUMMARY) + comptime!(MATRIX));
+            let halo = canonicalise(carry_right(all_but_last, k, state));
+            write_pair(edges, (place + 1) * comptime!(EDGES) + 8, halo);
+        }
+        let whole = read_transfer(summaries, place * comptime!(SUMMARY));
+        state = canonicalise(carry_right(whole, k, state));
+    }
+}
+
+/// Right states of the tiles `begin..end`, and one chunk after the tile that precedes each.
+#[cube]
+#[allow(clippy::too_many_arguments, reason = "kernel state is passed flat")]
+fn walk_left(
+    operands: &Operands,
+    summaries: &Array<f32>,
+    edges: &mut Array<f32>,
+    start: Pair,
+    row: usize,
+    begin: usize,
+    end: usize,
+    tiles: usize,
+    tile: usize,
+) {
+    let mut state = canonicalise(start);
+    for step in begin..end {
+        let index = end - 1 - (step - begin);
+        let place = row * tiles + index;
+        let k = operands.coupling_before(row, (index + 1) * tile);
+        write_pair(edges, place * comptime!(EDGES) + 4, state);
+        if index > 0 {
+            let all_but_first = read_transfer(summaries, place * comptime!(SUMMARY) + comptime!(2 * MATRIX));
+            let halo = canonicalise(carry_left(all_but_first, k, state));
+            write_pair(edges, (place - 1) * comptime!(EDGES) + 12, halo);
+        }
+        let whole = read_transfer(summaries, place * comptime!(SUMMARY));
+        state = canonicalise(carry_left(whole, k, state));
+    }
+}
+
+#[cube]
+fn read_complex(array: &Array<f32>, base: usize) -> Complex {
+    Complex::new(array[base], array[base + 1])
+}
+
+#[cube]
+fn read_pair(array: &Array<f32>, base: usize) -> Pair {
+    Pair::new(read_complex(array, base), read_complex(array, base + 2))
+}
+
+#[cube]
+fn read_transfer(array: &Array<f32>, base: usize) -> Transfer {
+    Transfer::new(
+        read_complex(array, base),
+        read_complex(array, base + 2),
+        read_complex(array, base + 4),
+        read_complex(array, base + 6),
+        array[base + 8] != 0.0,
+    )
+}
+
+#[cube]
+fn write_complex(array: &mut Array<f32>, base: usize, value: Complex) {
+    array[base] = value.re;
+    array[base + 1] = value.im;
+}
+
+#[cube]
+fn write_pair(array: &mut Array<f32>, base: usize, value: Pair) {
+    write_complex(array, base, value.x);
+    write_complex(array, base + 2, value.y);
+}
+
+#[cube]
+fn write_transfer(array: &mut Array<f32>, base: usize, value: Transfer) {
+    write_complex(array, base, value.a);
+    write_complex(array, base + 2, value.b);
+    write_complex(array, base + 4, value.c);
+    write_complex(array, base + 6, value.e);
+    array[base + 8] = select(value.cut, 1.0f32, 0.0f32);
+}

@@ -1,0 +1,161 @@
+//! Awkward numbers of rows and sites, every input family, long and ill-conditioned rows: all within 16
+//! units of the oracle.
+
+use bk_kernels::families::{Family, generate};
+use bk_kernels::inputs::Inputs;
+use bk_kernels::{BkOptions, Routine, Strategy};
+
+use crate::device::{assert_right, client, launch, narrow, operands, problem, strategies, tiled};
+
+fn normal(batch: usize, n: usize) -> Inputs {
+    generate(Family::Normal, batch, n, false, None, (1000 * batch + n) as u64)
+}
+
+#[test]
+fn rows_around_every_edge_of_chunk_tile_and_cube_are_right() {
+    let sizes = [
+        (1, 1),
+        (33, 1),
+        (1, 2),
+        (3, 3),
+        (33, 15),
+        (3, 16),
+        (1, 17),
+        (3, 31),
+        (33, 32),
+        (3, 33),
+        (1, 255),
+        (3, 256),
+        (1, 257),
+        (3, 1000),
+    ];
+    for (batch, n) in sizes {
+        assert_right(
+            &format!("{batch} rows of {n}"),
+            &normal(batch, n),
+            &BkOptions::default(),
+            &strategies(n),
+        );
+    }
+}
+
+#[test]
+fn rows_around_the_longest_of_a_cube_are_right() {
+    let serial = Strategy::forced(Routine::Serial);
+    let sizes: [(usize, usize, &[Strategy]); 5] = [
+        (3, 2047, &[Strategy::default(), tiled(2)]),
+        (1, 2048, &[Strategy::default(), tiled(32)]),
+        (1, 2049, &[Strategy::default(), tiled(32), serial]),
+        (3, 4096, &[Strategy::default(), tiled(4), Strategy::forced(Routine::MultiCube)]),
+        (3, 4097, &[Strategy::default(), tiled(32), serial]),
+    ];
+    for (batch, n, strategies) in sizes {
+        assert_right(&format!("{batch} rows of {n}"), &normal(batch, n), &BkOptions::default(), strategies);
+    }
+}
+
+#[test]
+fn every_family_is_right_within_a_cube_and_over_several() {
+    for family in Family::ALL {
+        let inputs = generate(family, 2, 4096, false, None, 7);
+        let strategies = [Strategy::default(), tiled(32)];
+        assert_right(&format!("{family:?}"), &inputs, &BkOptions::default(), &strategies);
+    }
+}
+
+#[test]
+fn a_complex_diagonal_is_right_by_every_strategy() {
+    for (batch, n) in [(3, 33), (2, 257)] {
+        let inputs = generate(Family::Complex, batch, n, false, None, 11);
+        assert_right(&format!("{batch} rows of {n}"), &inputs, &BkOptions::default(), &strategies(n));
+    }
+}
+
+/// Software Vulkan takes up to 65,535 cubes in a dimension of the grid.
+#[test]
+fn more_rows_than_a_dimension_of_the_grid_has_cubes_are_right() {
+    let two_units = |routine| Strategy { units: Some(2), ..Strategy::forced(routine) };
+    assert_right("cube", &normal(140_000, 3), &BkOptions::default(), &[two_units(Routine::Cube)]);
+    assert_right("auto", &normal(100_000, 3), &BkOptions::default(), &[Strategy::default()]);
+    assert_right(
+        "one site",
+        &normal(140_000, 1),
+        &BkOptions::default(),
+        &[Strategy::default(), two_units(Routine::Cube)],
+    );
+    assert_right("multi-cube", &normal(70_000, 3), &BkOptions::default(), &[tiled(2)]);
+    // 32 rows a cube.
+    assert_right(
+        "serial",
+        &normal(2_100_000, 1),
+        &BkOptions::default(),
+        &[Strategy::forced(Routine::Serial)],
+    );
+}
+
+/// Without the sweep that polishes states at the edges of chunks, or without the one beyond the edges of
+/// tiles, errors here are 70 to 120 units.
+#[test]
+fn a_long_row_next_to_the_real_axis_is_right_however_it_is_tiled() {
+    let inputs = generate(Family::Hermitian, 1, 65_536, false, Some([0.1, 1e-6]), 3);
+    let strategies = [Strategy::default(), tiled(32), tiled(2)];
+    assert_right("Im z = 1e-6", &inputs, &BkOptions::default(), &strategies);
+}
+
+/// The same within a cube, whose chunks meet by the butterfly alone.
+#[test]
+fn rows_of_a_cube_next_to_the_real_axis_are_right() {
+    for im in [1e-3, 1e-5, 0.0] {
+        let inputs = generate(Family::Hermitian, 8, 4096, false, Some([0.1, im]), 5);
+        assert_right(&format!("Im z = {im:e}"), &inputs, &BkOptions::default(), &[Strategy::default()]);
+        let inputs = generate(Family::Hermitian, 64, 1000, false, Some([0.1, im]), 5);
+        assert_right(&format!("Im z = {im:e}"), &inputs, &BkOptions::default(), &[narrow()]);
+    }
+}
+
+/// The error unit bounds `|G|`, and `Im G` is far smaller here: a phase left in the states would take its
+/// digits (a median error of 5e-4 of them) and leave `|G|` as it is.
+#[test]
+fn a_small_imaginary_part_keeps_its_digits() {
+    let inputs = generate(Family::LargeEntries, 1, 65_536, false, None, 13);
+    let oracle = bk_kernels::reference::resolvent(&inputs).unwrap();
+    for strategy in [Strategy::default(), tiled(32), Strategy::forced(Routine::Serial)] {
+        let output = crate::device::run(&inputs, &BkOptions::default(), &strategy);
+        let mut errors: Vec<f64> = output
+            .as_chunks::<2>()
+            .0
+            .iter()
+            .zip(&oracle.g)
+            .map(|(&[_, im], &[_, expected])| ((f64::from(im) - expected) / expected).abs())
+            .collect();
+        errors.sort_by(f64::total_cmp);
+        let median = errors[errors.len() / 2];
+        assert!(median < 3e-6, "{strategy:?}: median relative error of Im G is {median:e}");
+    }
+}
+
+#[test]
+fn a_row_of_a_million_sites_is_right() {
+    let inputs = normal(1, 1 << 20);
+    assert_right("2^20 sites", &inputs, &BkOptions::default(), &[Strategy::default()]);
+}
+
+#[test]
+fn the_routine_that_runs_is_the_one_that_fits_the_row() {
+    let client = client();
+    let longest = 16 * client.properties().hardware.max_units_per_cube.min(256) as usize;
+    for (n, expected) in [(1, Routine::Cube), (longest, Routine::Cube), (longest + 1, Routine::MultiCube)] {
+        let inputs = normal(1, n);
+        let operands = operands(&client, &inputs);
+        let options = BkOptions::default();
+        let routine =
+            bk_kernels::bk_core(&client, &problem(&inputs), &operands, &options, &Strategy::default());
+        assert_eq!(routine.unwrap(), expected, "{n} sites");
+        for forced in [Routine::Serial, Routine::MultiCube] {
+            let strategy = Strategy::forced(forced);
+            let planned = bk_kernels::plan_routine(&client, &problem(&inputs), &options, &strategy);
+            assert_eq!(planned.unwrap(), forced);
+        }
+        launch(&client, &problem(&inputs), &operands, &options, &Strategy::default());
+    }
+}
