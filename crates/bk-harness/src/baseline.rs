@@ -21,33 +21,42 @@ impl Baseline {
     /// reference has none.
     pub(crate) fn serves(self, candidate: &Case, case: &Case) -> bool {
         let role = match self {
-            Self::Host => implementation(candidate) == Implementation::Host,
+            Self::Host => implementation(candidate) == Some(Implementation::Host),
             Self::Tensor => {
-                implementation(candidate) == Implementation::Tensor
+                implementation(candidate) == Some(Implementation::Tensor)
                     && candidate.target == case.target
                     && candidate.dtype == case.dtype
             }
             Self::Native => {
-                implementation(candidate) == Implementation::Native
+                implementation(candidate) == Some(Implementation::Native)
                     && candidate.target == "ndarray"
                     && candidate.dtype == ElementType::F32
             }
         };
-        role && implementation(case) != Implementation::Host
+        role && !is_host(case)
             && !(candidate.benchmark == case.benchmark && candidate.id == case.id)
             && same_problem(candidate, case)
     }
 }
 
-/// What computes `case`.
-pub(crate) fn implementation(case: &Case) -> Implementation {
-    let WorkloadSpec::BkCore(spec) = &case.workload;
-    spec.implementation
+/// What computes `case`; nothing has a choice of it but the scan.
+pub(crate) fn implementation(case: &Case) -> Option<Implementation> {
+    match &case.workload {
+        WorkloadSpec::BkCore(spec) => Some(spec.implementation),
+        WorkloadSpec::Phase2Throughput(_) | WorkloadSpec::Phase2Memory(_) => None,
+    }
+}
+
+/// Whether `case` is the serial reference, to which others are compared.
+pub(crate) fn is_host(case: &Case) -> bool {
+    implementation(case) == Some(Implementation::Host)
 }
 
 /// Whether both cases of one benchmark answer the same question, each in its own way.
 fn same_problem(a: &Case, b: &Case) -> bool {
-    let (WorkloadSpec::BkCore(spec_a), WorkloadSpec::BkCore(spec_b)) = (&a.workload, &b.workload);
+    let (WorkloadSpec::BkCore(spec_a), WorkloadSpec::BkCore(spec_b)) = (&a.workload, &b.workload) else {
+        return false;
+    };
     let neutral = |spec: &BkCoreSpec| BkCoreSpec {
         implementation: Implementation::Host,
         strategy: Strategy::Auto,

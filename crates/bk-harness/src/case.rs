@@ -1,7 +1,11 @@
 //! One measurable point of a sweep: what to run, on which target, in which type, measured how.
 
+mod phase2;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+
+pub use phase2::{Mode, Phase2Spec, Preset};
 
 /// A fully specified benchmark case. Nothing in it depends on the machine it is planned on.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -62,6 +66,45 @@ impl ElementType {
 pub enum WorkloadSpec {
     /// The diagonal of a tridiagonal resolvent.
     BkCore(BkCoreSpec),
+    /// Tokens a second of the Phase 2 language model.
+    Phase2Throughput(Phase2Spec),
+    /// Peak memory of the Phase 2 language model.
+    Phase2Memory(Phase2Spec),
+}
+
+impl WorkloadSpec {
+    /// Name of the kind as written in configs and ids.
+    pub fn kind_name(&self) -> &'static str {
+        match self {
+            Self::BkCore(_) => "bk-core",
+            Self::Phase2Throughput(_) => "phase2-throughput",
+            Self::Phase2Memory(_) => "phase2-memory",
+        }
+    }
+
+    /// Rows `B`.
+    pub fn batch(&self) -> usize {
+        match self {
+            Self::BkCore(spec) => spec.batch,
+            Self::Phase2Throughput(spec) | Self::Phase2Memory(spec) => spec.batch,
+        }
+    }
+
+    /// Sites a row, or tokens a sequence: `N`.
+    pub fn n(&self) -> usize {
+        match self {
+            Self::BkCore(spec) => spec.n,
+            Self::Phase2Throughput(spec) | Self::Phase2Memory(spec) => spec.n,
+        }
+    }
+
+    /// The model that runs, where one does.
+    pub fn phase2(&self) -> Option<&Phase2Spec> {
+        match self {
+            Self::BkCore(_) => None,
+            Self::Phase2Throughput(spec) | Self::Phase2Memory(spec) => Some(spec),
+        }
+    }
 }
 
 /// `G_ii = [(T - zI)^-1]_ii` for a batch of tridiagonal `T`.

@@ -13,7 +13,7 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::case::{Case, WorkloadSpec};
+use crate::case::{BkCoreSpec, Case, Phase2Spec, WorkloadSpec};
 
 pub use matcher::{BadTest, Comparison, Matcher, MatcherScalar, MatcherValue, Test};
 
@@ -31,7 +31,7 @@ pub struct Condition {
 pub enum Field {
     /// Name of the `[[benchmark]]` table.
     Benchmark,
-    /// Kind of the benchmark: `bk-core`.
+    /// Kind of the benchmark: `bk-core`, `phase2-throughput`, `phase2-memory`.
     Kind,
     /// Where the case runs: `cuda`, ..., and `host` for the reference.
     Target,
@@ -55,11 +55,17 @@ pub enum Field {
     ZRe,
     /// Im z, as `z_re`.
     ZIm,
+    /// Sizes of the model.
+    Preset,
+    /// What a launch of the model does.
+    Mode,
+    /// Vocabulary of the model, where the benchmark names one.
+    Vocabulary,
 }
 
 impl Field {
     /// Every field, in the order of the documentation.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 16] = [
         Self::Benchmark,
         Self::Kind,
         Self::Target,
@@ -73,6 +79,9 @@ impl Field {
         Self::Seed,
         Self::ZRe,
         Self::ZIm,
+        Self::Preset,
+        Self::Mode,
+        Self::Vocabulary,
     ];
 
     /// Name as written in a config.
@@ -91,35 +100,67 @@ impl Field {
             Self::Seed => "seed",
             Self::ZRe => "z_re",
             Self::ZIm => "z_im",
+            Self::Preset => "preset",
+            Self::Mode => "mode",
+            Self::Vocabulary => "vocabulary",
         }
     }
 
     /// Whether the field is a number, so that it can be compared by order.
     pub fn is_numeric(self) -> bool {
-        matches!(self, Self::Batch | Self::N | Self::Seed | Self::ZRe | Self::ZIm)
+        matches!(self, Self::Batch | Self::N | Self::Seed | Self::ZRe | Self::ZIm | Self::Vocabulary)
     }
 
     fn of(self, case: &Case) -> Option<FieldValue<'_>> {
-        let WorkloadSpec::BkCore(spec) = &case.workload;
         let number = |value: usize| FieldValue::Number(value as f64);
         Some(match self {
             Self::Benchmark => FieldValue::Text(&case.benchmark),
-            Self::Kind => FieldValue::Text("bk-core"),
+            Self::Kind => FieldValue::Text(case.workload.kind_name()),
             Self::Target => FieldValue::Text(&case.target),
-            Self::Implementation => FieldValue::Text(spec.implementation.name()),
             Self::Dtype => FieldValue::Text(case.dtype.name()),
-            Self::Batch => number(spec.batch),
-            Self::N => number(spec.n),
+            Self::Batch => number(case.workload.batch()),
+            Self::N => number(case.workload.n()),
+            _ => {
+                return match &case.workload {
+                    WorkloadSpec::BkCore(spec) => self.of_bk_core(spec),
+                    WorkloadSpec::Phase2Throughput(spec) | WorkloadSpec::Phase2Memory(spec) => {
+                        self.of_phase2(spec)
+                    }
+                };
+            }
+        })
+    }
+
+    fn of_bk_core(self, spec: &BkCoreSpec) -> Option<FieldValue<'static>> {
+        Some(match self {
+            Self::Implementation => FieldValue::Text(spec.implementation.name()),
             Self::Strategy => FieldValue::Text(spec.strategy.name()),
             Self::Family => FieldValue::Text(spec.family.name()),
             Self::Couplings => FieldValue::Text(spec.couplings.name()),
             Self::Seed => FieldValue::Number(spec.seed as f64),
             Self::ZRe => FieldValue::Single(spec.z?[0]),
             Self::ZIm => FieldValue::Single(spec.z?[1]),
+            _ => return None,
         })
+    }
+
+    fn of_phase2(self, spec: &Phase2Spec) -> Option<FieldValue<'static>> {
+        Some(match self {
+            Self::Preset => FieldValue::Text(spec.preset.name()),
+            Self::Mode => FieldValue::Text(spec.mode.name()),
+            Self::Vocabulary => FieldValue::Number(spec.vocabulary? as f64),
+            Self::Seed => FieldValue::Number(spec.seed as f64),
+            _ => return None,
+        })
+    }
+
+    /// Whether both cases have the same value of this field, or both have none.
+    pub(crate) fn agrees(self, a: &Case, b: &Case) -> bool {
+        self.of(a) == self.of(b)
     }
 }
 
+#[derive(PartialEq)]
 enum FieldValue<'a> {
     Text(&'a str),
     Number(f64),

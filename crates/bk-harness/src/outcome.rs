@@ -4,8 +4,9 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::case::Case;
+use crate::memory::MemoryMeasurement;
 use crate::numerics::Numerics;
-use crate::workload::Work;
+use crate::workload::{Part, Work};
 
 /// A case and how it ended.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -50,6 +51,12 @@ pub struct Measurement {
     pub timings: Vec<Timing>,
     /// From the first launch to its end: compilation and autotune included.
     pub first_launch_seconds: f64,
+    /// The first launch after it: what a first result takes when nothing is compiled or tuned.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub warm_launch_seconds: Option<f64>,
+    /// Parts of a launch, each timed between two synchronisations.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub parts: Vec<PartTiming>,
     /// Launches before the first sample.
     pub warmup_runs: u32,
     /// Time spent on them.
@@ -60,8 +67,26 @@ pub struct Measurement {
     pub work: Work,
     /// Bytes a second of a plain copy on the same device in the same process.
     pub copy_bytes_per_second: Option<f64>,
+    /// Operations a second of a large matrix product in the type of the case, on the same device in the
+    /// same process.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub matrix_flops_per_second: Option<f64>,
+    /// Memory, where the case is about it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub memory: Option<MemoryMeasurement>,
     /// What looks odd: cause and remedy.
     pub warnings: Vec<Warning>,
+}
+
+/// The samples of a part of a launch, on the wall clock.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct PartTiming {
+    /// Which part.
+    pub part: Part,
+    /// Seconds, in the order in which they were taken.
+    pub samples: Vec<f64>,
+    /// Their summary.
+    pub statistics: Statistics,
 }
 
 /// The samples of one clock.

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::case::{
     BkCoreSpec, CacheChoice, Case, ClockChoice, Couplings, ElementType, Family, Implementation, MeasureSpec,
-    NonFinite, Strategy, WorkloadSpec,
+    Mode, NonFinite, Preset, Strategy, WorkloadSpec,
 };
-use crate::config::{Axes, Benchmark, BenchmarkKind, Config};
+use crate::config::{Axes, Benchmark, BenchmarkKind, Config, RuntimeOptions};
 use crate::device::{DeviceClass, DeviceInfo};
 use crate::environment::{BuildInfo, Environment};
 use crate::kpi;
@@ -90,11 +90,15 @@ pub(crate) fn measurement(timings: Vec<Timing>) -> Measurement {
         numerics: numerics(),
         timings,
         first_launch_seconds: 0.4,
+        warm_launch_seconds: None,
+        parts: Vec::new(),
         warmup_runs: 10,
         warmup_seconds: 0.1,
         cache: CacheState::Cold,
         work: Work { elements: 65_536, bytes_read: 786_432, bytes_written: 524_288, flops: 3_000_000 },
         copy_bytes_per_second: None,
+        matrix_flops_per_second: None,
+        memory: None,
         warnings: Vec::new(),
     }
 }
@@ -128,6 +132,7 @@ pub(crate) fn config() -> Config {
         name: "bk_core".to_owned(),
         analysis: "How does the time of a launch grow with the length of a row?\n".to_owned(),
         quick: false,
+        runtime: RuntimeOptions::default(),
         benchmarks: vec![Benchmark {
             name: "scaling".to_owned(),
             kind: BenchmarkKind::BkCore,
@@ -143,12 +148,17 @@ pub(crate) fn config() -> Config {
                 couplings: vec![Couplings::PerRow],
                 z: vec![None],
                 seed: vec![42],
+                preset: vec![Preset::Base],
+                mode: vec![Mode::Forward],
             },
             zip: Vec::new(),
             include: Vec::new(),
             exclude: Vec::new(),
             max_magnitude: None,
             non_finite: NonFinite::Propagate,
+            vocabulary: None,
+            cpu_dtype: None,
+            force: false,
             measure: measure_spec(),
         }],
         kpis: Vec::new(),

@@ -13,8 +13,8 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::baseline::{Baseline, implementation};
-use crate::case::{Case, ElementType, Implementation, WorkloadSpec};
+use crate::baseline::{Baseline, is_host};
+use crate::case::{Case, ElementType, WorkloadSpec};
 use crate::kpi::{self, KpiResult, Metric, MetricValue, metrics};
 use crate::outcome::{CaseResult, Outcome};
 use crate::record::{Run, SCHEMA_VERSION, TargetRecord};
@@ -170,8 +170,7 @@ fn row(result: &CaseResult, all: &[CaseResult]) -> Row {
 }
 
 fn is_baseline(candidate: &Case, case: &Case) -> bool {
-    let compared = implementation(case) != Implementation::Host;
-    compared
+    !is_host(case)
         && [Baseline::Host, Baseline::Tensor, Baseline::Native]
             .into_iter()
             .any(|baseline| baseline.serves(candidate, case))
@@ -180,6 +179,7 @@ fn is_baseline(candidate: &Case, case: &Case) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::case::Implementation;
     use crate::outcome::Clock;
     use crate::store::load_run;
     use crate::testing::{case, config, measured, run, timing};

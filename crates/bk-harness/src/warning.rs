@@ -58,6 +58,23 @@ pub enum Oddity {
         /// Why.
         reason: String,
     },
+    /// The rate of a matrix product is not known.
+    MatrixRateUnknown {
+        /// Why.
+        reason: String,
+    },
+    /// Memory was read seldom, so that a short peak may have been missed.
+    FewReadings {
+        /// Readings in all.
+        readings: u64,
+    },
+    /// The first pass needed far more memory than the others.
+    FirstPassPeak {
+        /// Peak of the first pass in bytes.
+        first_bytes: u64,
+        /// Peak of the others.
+        peak_bytes: u64,
+    },
     /// The rate of a plain copy is not known.
     CopyRateUnknown {
         /// Why.
@@ -80,6 +97,9 @@ impl Oddity {
             Self::Unsettled { .. } => "unsettled",
             Self::ClockUnavailable { .. } => "clock-unavailable",
             Self::CopyRateUnknown { .. } => "copy-rate-unknown",
+            Self::MatrixRateUnknown { .. } => "matrix-rate-unknown",
+            Self::FewReadings { .. } => "few-readings",
+            Self::FirstPassPeak { .. } => "first-pass-peak",
         }
     }
 
@@ -112,6 +132,17 @@ impl Oddity {
             }
             Self::ClockUnavailable { clock, reason } => format!("no time by the clock {clock}: {reason}"),
             Self::CopyRateUnknown { reason } => format!("the copy rate could not be measured: {reason}"),
+            Self::MatrixRateUnknown { reason } => {
+                format!("the rate of a matrix product could not be measured: {reason}")
+            }
+            Self::FewReadings { readings } => {
+                format!("the bytes in use were read {readings} times only")
+            }
+            Self::FirstPassPeak { first_bytes, peak_bytes } => format!(
+                "the first pass needed {}, later ones {}",
+                units::bytes(*first_bytes as f64),
+                units::bytes(*peak_bytes as f64)
+            ),
         }
     }
 
@@ -128,6 +159,11 @@ impl Oddity {
             Self::Unsettled { .. } => "raise warmup_seconds",
             Self::ClockUnavailable { .. } => "compare with other cases by a clock that both have",
             Self::CopyRateUnknown { .. } => "no part of the copy rate is shown for this case",
+            Self::MatrixRateUnknown { .. } => "no part of the matrix rate is shown for this case",
+            Self::FewReadings { .. } => "raise samples: each is one more pass in which to see the peak",
+            Self::FirstPassPeak { .. } => {
+                "the rest is what autotune copies; it is in no figure, but a program that tunes needs it"
+            }
         }
     }
 }

@@ -54,11 +54,52 @@ pub trait Workload {
         Ok(None)
     }
 
+    /// Parts of a launch that can be executed one by one, in order; none by default.
+    fn parts(&self) -> &'static [Part] {
+        &[]
+    }
+
+    /// Queues one of [`Workload::parts`]; the caller goes through them in order.
+    ///
+    /// # Errors
+    /// As [`Workload::launch`]; always for a workload without parts.
+    fn launch_part(&mut self, part: Part) -> Result<(), Failure> {
+        Err(Failure::Execution(format!("a launch has no part `{}`", part.name())))
+    }
+
+    /// Operations a second of a large matrix product on this device, where it was measured.
+    ///
+    /// # Errors
+    /// As [`Workload::synchronize`].
+    fn matrix_rate(&mut self) -> Result<Option<f64>, Failure> {
+        Ok(None)
+    }
+
     /// Executes once on input set 0 with a poisoned output and compares with the float64 oracle.
     ///
     /// # Errors
     /// When the execution fails; a wrong result is no error but [`Numerics::rejected`].
     fn verify(&mut self) -> Result<Numerics, Failure>;
+}
+
+/// A part of a launch that is timed by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Part {
+    /// From the input to the loss.
+    Forward,
+    /// From the loss to the gradients.
+    Backward,
+}
+
+impl Part {
+    /// Name as written in results.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Forward => "forward",
+            Self::Backward => "backward",
+        }
+    }
 }
 
 /// What one launch cannot do without: the floor of its time.

@@ -61,12 +61,52 @@ fn every_field_matches_its_value_and_no_other() {
         ("z_re", "0.1", "0.2"),
         ("z_im", "1e-6", "2e-6"),
     ];
-    assert_eq!(fields.map(|(name, ..)| name), Field::ALL.map(Field::name));
-    for (name, right, wrong) in fields {
-        assert!(holds(&format!("{name} = {right}")), "{name} = {right}");
-        assert!(!holds(&format!("{name} = {wrong}")), "{name} = {wrong}");
-        assert!(holds(&format!("{name} = [{wrong}, {right}]")), "{name} in a list");
+    let of_models = [
+        ("kind", "'phase2-memory'", "'bk-core'"),
+        ("preset", "'base'", "'small'"),
+        ("mode", "'forward'", "'decode'"),
+        ("vocabulary", "256", "257"),
+        ("batch", "2", "16"),
+        ("n", "2048", "4096"),
+        ("seed", "42", "43"),
+    ];
+    for field in Field::ALL {
+        let named = fields.iter().chain(&of_models).any(|(name, ..)| *name == field.name());
+        assert!(named, "{} is tested nowhere", field.name());
     }
+    check_fields(&case(), &fields);
+    check_fields(&model_case(), &of_models);
+}
+
+fn check_fields(case: &Case, fields: &[(&str, &str, &str)]) {
+    let holds = |text: String| condition(&text).matches(case);
+    for (name, right, wrong) in fields {
+        assert!(holds(format!("{name} = {right}")), "{name} = {right}");
+        assert!(!holds(format!("{name} = {wrong}")), "{name} = {wrong}");
+        assert!(holds(format!("{name} = [{wrong}, {right}]")), "{name} in a list");
+    }
+}
+
+fn model_case() -> Case {
+    let spec = Phase2Spec {
+        preset: Preset::Base,
+        mode: Mode::Forward,
+        batch: 2,
+        n: 2048,
+        vocabulary: Some(256),
+        seed: 42,
+        asked_dtype: None,
+        force: false,
+    };
+    Case { workload: WorkloadSpec::Phase2Memory(spec), ..case() }
+}
+
+#[test]
+fn a_field_that_a_kind_does_not_have_matches_nothing_of_it() {
+    for text in ["implementation = 'kernel'", "family = '!=normal'", "z_im = '>=0'"] {
+        assert!(!condition(text).matches(&model_case()), "{text}");
+    }
+    assert!(!holds("preset = '!=small'") && !holds("vocabulary = '>=0'"));
 }
 
 #[test]
@@ -97,7 +137,7 @@ fn all_fields_must_hold_and_none_is_all() {
 #[test]
 fn a_case_with_the_z_of_its_family_matches_no_condition_on_z() {
     let mut case = case();
-    let WorkloadSpec::BkCore(spec) = &mut case.workload;
+    let WorkloadSpec::BkCore(spec) = &mut case.workload else { panic!() };
     spec.z = None;
     assert!(!condition("z_im = '>=0'").matches(&case));
 }

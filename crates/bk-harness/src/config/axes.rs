@@ -16,6 +16,8 @@ impl Axis {
             Self::Couplings => "couplings",
             Self::Z => "z",
             Self::Seed => "seed",
+            Self::Preset => "presets",
+            Self::Mode => "modes",
         }
     }
 }
@@ -34,6 +36,8 @@ impl Axes {
             Axis::Couplings => self.couplings.len(),
             Axis::Z => self.z.len(),
             Axis::Seed => self.seed.len(),
+            Axis::Preset => self.preset.len(),
+            Axis::Mode => self.mode.len(),
         }
     }
 }
@@ -52,6 +56,8 @@ impl Point {
             Axis::Couplings => self.couplings.is_some(),
             Axis::Z => self.z.is_some(),
             Axis::Seed => self.seed.is_some(),
+            Axis::Preset => self.preset.is_some(),
+            Axis::Mode => self.mode.is_some(),
         }
     }
 
@@ -71,6 +77,8 @@ impl Point {
             Axis::Couplings => self.couplings = Some(axes.couplings[position]),
             Axis::Z => self.z = axes.z[position],
             Axis::Seed => self.seed = Some(axes.seed[position]),
+            Axis::Preset => self.preset = Some(axes.preset[position]),
+            Axis::Mode => self.mode = Some(axes.mode[position]),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! From the conditions of a config to validated [`Condition`]s.
 
 use crate::baseline::HOST_TARGET;
-use crate::case::{Couplings, ElementType, Family, Implementation, Strategy};
+use crate::case::{Couplings, ElementType, Family, Implementation, Mode, Preset, Strategy};
 use crate::condition::{Condition, Field, Matcher, Test};
 use crate::config::choice::{names, parse};
 use crate::config::source::Problems;
@@ -73,6 +73,8 @@ fn known_names(field: Field, benchmark_names: &[&str]) -> Vec<String> {
         Field::Strategy => names::<Strategy>(),
         Field::Family => names::<Family>(),
         Field::Couplings => names::<Couplings>(),
-        Field::Batch | Field::N | Field::Seed | Field::ZRe | Field::ZIm => Vec::new(),
+        Field::Preset => names::<Preset>(),
+        Field::Mode => names::<Mode>(),
+        Field::Batch | Field::N | Field::Seed | Field::ZRe | Field::ZIm | Field::Vocabulary => Vec::new(),
     }
 }

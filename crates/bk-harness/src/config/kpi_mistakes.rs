@@ -80,3 +80,21 @@ fn a_condition_that_no_value_can_meet_is_refused() {
         one("{ n = true }")
     );
 }
+
+#[test]
+fn a_comparison_without_a_counterpart_or_with_two_is_refused() {
+    let one = |lines: &str| told(&kpi(&format!("metric = 'seconds'\nat_least = 1\n{lines}"))).join("\n");
+    assert_eq!(
+        one("relative_to = { dtype = 'f16' }"),
+        "s.toml:9:15: no case that the KPI `k` is about has another one to be compared with (a comparison needs a second case of the same benchmark that differs in the named fields alone)"
+    );
+    assert!(one("grows_with = 'batch'").contains("has another one to be compared with"));
+    assert!(one("grows_with = 'width'").contains("unknown axis `width`"));
+    assert!(one("grows_with = 'n'\nrelative_to = { n = 8 }").contains("has two comparisons"));
+}
+
+#[test]
+fn a_metric_of_the_model_is_none_of_the_scan() {
+    let told = told(&kpi("metric = 'peak_bytes'\nat_most = 1"));
+    assert!(told[0].contains("phase2-throughput has tokens and operations"), "{told:?}");
+}

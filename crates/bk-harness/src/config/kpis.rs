@@ -7,7 +7,7 @@ use crate::config::source::Problems;
 use crate::config::spanned::At;
 use crate::config::values;
 use crate::config::wire::KpiTable;
-use crate::kpi::{Bound, Kpi, Metric};
+use crate::kpi::{Bound, Comparison, Kpi, Metric};
 
 /// The KPI that `table` states; absent if anything is wrong, which is then noted.
 pub(super) fn kpi(table: &KpiTable, benchmark_names: &[&str], problems: &mut Problems) -> Option<Kpi> {
@@ -22,6 +22,7 @@ pub(super) fn kpi(table: &KpiTable, benchmark_names: &[&str], problems: &mut Pro
     };
     let bound = bound(table, problems);
     let stretch = bound.and_then(|bound| stretch(table, bound, problems));
+    let comparison = comparison(table, benchmark_names, problems);
     let aggregate = table.aggregate.as_ref().and_then(|name| values::choice(name, "aggregate", problems));
     let severity = table.severity.as_ref().and_then(|name| values::choice(name, "severity", problems));
     if problems.noted() > before {
@@ -31,12 +32,38 @@ pub(super) fn kpi(table: &KpiTable, benchmark_names: &[&str], problems: &mut Pro
         name: table.name.get().clone(),
         metric: metric?,
         condition,
+        comparison,
         bound: bound?,
         stretch,
         aggregate: aggregate.unwrap_or_default(),
         severity: severity.unwrap_or_default(),
         hardware_only: table.hardware_only.unwrap_or(false),
     })
+}
+
+fn comparison(
+    table: &KpiTable,
+    benchmark_names: &[&str],
+    problems: &mut Problems,
+) -> Option<Comparison> {
+    match (&table.relative_to, &table.grows_with) {
+        (None, None) => None,
+        (Some(fields), None) => {
+            Some(Comparison::RelativeTo(condition(fields.get(), benchmark_names, problems)))
+        }
+        (None, Some(axis)) => values::choice(axis, "axis", problems).map(Comparison::GrowsWith),
+        (Some(_), Some(axis)) => {
+            problems.add_with_help(
+                axis.span(),
+                format!(
+                    "the KPI `{}` has two comparisons; expected `relative_to` or `grows_with`",
+                    table.name.get()
+                ),
+                "make it two KPIs",
+            );
+            None
+        }
+    }
 }
 
 fn bound(table: &KpiTable, problems: &mut Problems) -> Option<Bound> {
@@ -101,6 +128,14 @@ pub(super) fn check_reach(table: &KpiTable, kpi: &Kpi, cases: &[Case], problems:
             format!("no case that the KPI `{}` is about has the metric `{}`", kpi.name, kpi.metric.info().id),
             missing_metric_help(kpi.metric),
         );
+    } else if let Some(comparison) = &kpi.comparison
+        && !matching.iter().any(|case| comparison.has_counterpart(case, cases))
+    {
+        problems.add_with_help(
+            table.relative_to.as_ref().map_or_else(|| table.metric.span(), At::span),
+            format!("no case that the KPI `{}` is about has another one to be compared with", kpi.name),
+            "a comparison needs a second case of the same benchmark that differs in the named fields alone",
+        );
     }
 }
 
@@ -118,6 +153,14 @@ fn missing_metric_help(metric: Metric) -> &'static str {
         Metric::SpeedupVsNative => {
             "it needs `native` among the implementations and `ndarray` among the targets of the same benchmark"
         }
+        metric if metric.belongs_to_models() => {
+            "it is a metric of the model: phase2-throughput has tokens and operations, phase2-memory bytes, \
+             and parts of a launch need the mode forward-backward"
+        }
+        Metric::ElementsPerSecond | Metric::BytesPerSecond | Metric::CopyFraction => {
+            "it is a metric of the kind bk-core"
+        }
+        Metric::Seconds => "a memory case has no times",
         _ => "the `host` reference has times only: it is what errors and speedups are relative to",
     }
 }

@@ -7,7 +7,7 @@ use crate::config::problem::{ConfigError, Location, Problem};
 use crate::config::source::{Problems, Sources};
 use crate::config::spanned::At;
 use crate::config::wire::{BenchmarkTable, ConfigFile, Keys, Overlay};
-use crate::config::{Benchmark, Config, Overrides, kpis, resolve, values};
+use crate::config::{Benchmark, BenchmarkKind, Config, Overrides, kinds, kpis, resolve, runtime, values};
 use crate::kpi::Kpi;
 use crate::plan;
 
@@ -113,6 +113,7 @@ fn check(
         })
         .collect();
     check_kpi_names(&file, problems);
+    let runtime = runtime::runtime(&file.runtime, problems);
     if let Some(name) = &name {
         check_views(name, &file, &sets, problems);
     }
@@ -132,7 +133,7 @@ fn check(
         problems.add_with_help(0..0, message, help);
     }
     let analysis = file.analysis.map_or_else(String::new, |analysis| analysis.get().trim().to_owned());
-    Some(Config { name: name?, analysis, quick, benchmarks, kpis })
+    Some(Config { name: name?, analysis, quick, runtime, benchmarks, kpis })
 }
 
 /// The name of the results file: that of the config file, unless it gives another.
@@ -216,15 +217,30 @@ impl<'a> Layers<'a> {
         Self { below, above }
     }
 
+    /// The keys of `table` with all layers. What is said for every benchmark but means nothing to the kind
+    /// of this one is said for the others.
     fn keys_of(&self, table: &BenchmarkTable) -> Keys {
-        let own = self.below.clone().overlaid_by(table.keys.clone());
+        let kind = self.kind_of(table);
+        let shared = |keys: &Keys| kinds::without_foreign(kind, keys.clone());
+        let own = shared(&self.below).overlaid_by(table.keys.clone());
         self.above.iter().fold(own, |keys, overlay| {
-            let keys = keys.overlaid_by(overlay.every.clone());
+            let keys = keys.overlaid_by(shared(&overlay.every));
             match overlay.benchmark.iter().find(|(name, _)| name.get() == table.name.get()) {
                 Some((_, named)) => keys.overlaid_by(named.clone()),
                 None => keys,
             }
         })
+    }
+
+    /// The kind that the layers give `table`; that of an unknown name is noted elsewhere.
+    fn kind_of(&self, table: &BenchmarkTable) -> BenchmarkKind {
+        let named = |overlay: &&'a Overlay| {
+            let named = overlay.benchmark.iter().find(|(name, _)| name.get() == table.name.get());
+            named.and_then(|(_, keys)| keys.kind.as_ref()).or(overlay.every.kind.as_ref())
+        };
+        let above = self.above.iter().rev().find_map(named);
+        let kind = above.or(table.keys.kind.as_ref()).or(self.below.kind.as_ref());
+        kind.and_then(|kind| kind.get().resolve()).unwrap_or_default()
     }
 }
 

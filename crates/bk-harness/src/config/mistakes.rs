@@ -40,14 +40,14 @@ fn an_unknown_key_is_refused_with_its_place_and_the_key_that_was_meant() {
 
 #[test]
 fn unknown_keys_are_found_in_every_table() {
-    let text = "[default]\n[[benchmark]]\nname = 'a'\nbatch = 1\nn = 1\ninclude = [{ m = 3 }]\n\
+    let text = "[default]\n[[benchmark]]\nname = 'a'\nbatch = 1\nn = 1\ninclude = [{ q = 3 }]\n\
                 exclude = [{ Target = 'cuda' }]\n[[kpi]]\nname = 'k'\nmetrik = 'mse'\nmetric = 'mse'\nat_most = 1\n\
                 where = { dtypes = 'f32' }\n[quick]\nsample = 3\n[quick.benchmark.a]\nkinds = 3\n";
     assert_eq!(
         told(text),
         [
             "s.toml:1:2: unknown key `default` (did you mean `defaults`?)",
-            "s.toml:6:14: unknown key `m` (expected one of batch, couplings, dtype, family, implementation, n, seed, strategy, target, z)",
+            "s.toml:6:14: unknown key `q` (expected one of batch, couplings, dtype, family, implementation, mode, n, preset, seed, strategy, target, z)",
             "s.toml:7:14: unknown key `Target` (did you mean `target`?)",
             "s.toml:10:1: unknown key `metrik` (did you mean `metric`?)",
             "s.toml:13:11: unknown key `dtypes` (did you mean `dtype`?)",
@@ -366,4 +366,29 @@ fn a_view_is_a_file_name_without_its_ending() {
             "s.toml:5:8: `a/b.json` is no name of a view (use lower-case letters, digits and _ only; `.json` is added to it)"
         ]
     );
+}
+
+#[test]
+fn a_key_that_means_nothing_to_the_kind_is_refused_where_the_benchmark_names_it() {
+    assert_eq!(
+        told(&small_with("presets = 'base'")),
+        [
+            "s.toml:5:11: `presets` is a key of the kinds phase2-throughput and phase2-memory (leave it out, move it from [defaults] to the benchmarks that it is for, or give this benchmark another `kind`)"
+        ]
+    );
+    let model = small_with("kind = 'phase2-memory'\nfamilies = 'normal'\ncpu_dtype = 'f8'\nvocabulary = 0");
+    let told = told(&model);
+    assert!(told[0].starts_with("s.toml:6:12: `families` is a key of the kind bk-core"), "{told:?}");
+    assert_eq!(told[1], "s.toml:7:13: unknown dtype `f8` (expected one of f64, f32, f16, bf16)");
+    assert_eq!(told[2], "s.toml:8:14: `vocabulary` is 0; expected an integer of at least 1");
+}
+
+#[test]
+fn an_unknown_setting_of_the_runtime_is_refused() {
+    let with = |lines: &str| told(&format!("[runtime]\n{lines}\n{SMALL}"));
+    assert_eq!(
+        with("autotune = 'most'"),
+        ["s.toml:2:12: unknown autotune level `most` (expected one of minimal, balanced, extensive, full)"]
+    );
+    assert_eq!(with("kernel_cach = true"), ["s.toml:2:1: unknown key `kernel_cach` (did you mean `kernel_cache`?)"]);
 }

@@ -9,6 +9,7 @@ mod choice;
 mod conditions;
 #[cfg(test)]
 mod kpi_mistakes;
+mod kinds;
 mod kpis;
 mod load;
 mod measure;
@@ -17,6 +18,7 @@ mod mistakes;
 mod parse;
 mod problem;
 mod resolve;
+mod runtime;
 mod schema;
 mod source;
 mod spanned;
@@ -28,12 +30,15 @@ mod wire;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::case::{Couplings, ElementType, Family, Implementation, MeasureSpec, NonFinite, Strategy};
+use crate::case::{
+    Couplings, ElementType, Family, Implementation, MeasureSpec, Mode, NonFinite, Preset, Strategy,
+};
 use crate::condition::Condition;
 use crate::kpi::Kpi;
 
 pub(crate) use choice::did_you_mean;
 pub use problem::{ConfigError, Location, Problem};
+pub use runtime::{AutotuneLevel, RuntimeOptions};
 pub use schema::config_schema;
 
 /// Targets that a config may name.
@@ -52,6 +57,9 @@ pub struct Config {
     pub analysis: String,
     /// Whether the `[quick]` overlay is applied.
     pub quick: bool,
+    /// How workers set up the runtime of a GPU target.
+    #[serde(default)]
+    pub runtime: RuntimeOptions,
     /// The benchmarks that run, in the order of the file.
     pub benchmarks: Vec<Benchmark>,
     /// What must hold of the results.
@@ -80,6 +88,15 @@ pub struct Benchmark {
     pub max_magnitude: Option<f32>,
     /// What becomes of entries that are not finite.
     pub non_finite: NonFinite,
+    /// Size of the model's vocabulary, instead of the preset's.
+    #[serde(default)]
+    pub vocabulary: Option<usize>,
+    /// Type of the model's tensors on CPU targets, instead of each of `dtypes`.
+    #[serde(default)]
+    pub cpu_dtype: Option<ElementType>,
+    /// Run models that cannot fit by prediction.
+    #[serde(default)]
+    pub force: bool,
     /// How each case is measured.
     pub measure: MeasureSpec,
 }
@@ -91,6 +108,10 @@ pub enum BenchmarkKind {
     /// The diagonal of a tridiagonal resolvent.
     #[default]
     BkCore,
+    /// Tokens a second of the Phase 2 language model.
+    Phase2Throughput,
+    /// Peak memory of the Phase 2 language model.
+    Phase2Memory,
 }
 
 /// The values of each axis; none is empty.
@@ -117,6 +138,21 @@ pub struct Axes {
     pub z: Vec<Option<[f32; 2]>>,
     /// Seeds of the inputs.
     pub seed: Vec<u64>,
+    /// Sizes of the model.
+    #[serde(default = "one_preset")]
+    pub preset: Vec<Preset>,
+    /// What a launch of the model does.
+    #[serde(default = "one_mode")]
+    pub mode: Vec<Mode>,
+}
+
+/// Results from before the models name neither.
+fn one_preset() -> Vec<Preset> {
+    vec![Preset::default()]
+}
+
+fn one_mode() -> Vec<Mode> {
+    vec![Mode::default()]
 }
 
 /// The axes by name, as `zip` lists them.
@@ -148,6 +184,12 @@ pub enum Axis {
     Z,
     /// Seed of the inputs.
     Seed,
+    /// Sizes of the model.
+    #[serde(rename = "presets")]
+    Preset,
+    /// What a launch of the model does.
+    #[serde(rename = "modes")]
+    Mode,
 }
 
 /// A point beside the product: the axes that it names, and every value of those that it does not.
@@ -174,6 +216,12 @@ pub struct Point {
     pub z: Option<[f32; 2]>,
     /// Seed of the inputs.
     pub seed: Option<u64>,
+    /// Sizes of the model.
+    #[serde(default)]
+    pub preset: Option<Preset>,
+    /// What a launch of the model does.
+    #[serde(default)]
+    pub mode: Option<Mode>,
 }
 
 /// What the command line changes of a config.

@@ -29,6 +29,7 @@ pub(super) fn parse_file(text: &str, problems: &mut Problems) -> ConfigFile {
     ConfigFile {
         name: take(&mut root, "name").and_then(|value| decode(value, problems)),
         analysis: take(&mut root, "analysis").and_then(|value| decode(value, problems)),
+        runtime: take(&mut root, "runtime").and_then(|value| decode(value, problems)).unwrap_or_default(),
         defaults: take(&mut root, "defaults").and_then(|value| decode(value, problems)).unwrap_or_default(),
         benchmark: tables(take(&mut root, "benchmark"), "benchmark", problems)
             .into_iter()

@@ -1,11 +1,11 @@
 //! From the keys of a benchmark to a validated [`Benchmark`], with the defaults filled in.
 
-use crate::case::{Couplings, ElementType, Family, Implementation, Strategy};
+use crate::case::{Couplings, ElementType, Family, Implementation, Mode, Preset, Strategy};
 use crate::config::conditions::condition;
 use crate::config::source::Problems;
 use crate::config::spanned::At;
 use crate::config::wire::{Keys, Pairs, PointTable};
-use crate::config::{Axes, Axis, Benchmark, DEFAULT_SEED, Point, measure, values};
+use crate::config::{Axes, Axis, Benchmark, DEFAULT_SEED, Point, kinds, measure, values};
 use crate::plan;
 
 /// More points than a machine can run and a report can show: a slip in the axes.
@@ -31,9 +31,12 @@ pub(super) fn benchmark(
             "expected f32, f16 or bf16",
         );
     }
+    let kind =
+        keys.kind.as_ref().and_then(|kind| values::choice(kind, "kind", problems)).unwrap_or_default();
+    kinds::check_keys(kind, keys, problems);
     let benchmark = Benchmark {
         name: name.get().clone(),
-        kind: keys.kind.as_ref().and_then(|kind| values::choice(kind, "kind", problems)).unwrap_or_default(),
+        kind,
         view: keys.view.as_ref().and_then(|view| check_view(view, problems)),
         zip: zips(keys, &axes, problems),
         include: keys.include.iter().flatten().map(|point| include(point, keys, problems)).collect(),
@@ -59,7 +62,13 @@ pub(super) fn benchmark(
             "way to treat non-finite values",
             problems,
         ),
-        measure: measure::measure(keys, problems),
+        vocabulary: keys
+            .vocabulary
+            .as_ref()
+            .and_then(|size| values::size(size, "vocabulary", problems)),
+        cpu_dtype: keys.cpu_dtype.as_ref().and_then(|dtype| values::choice(dtype, "dtype", problems)),
+        force: keys.force.as_ref().is_some_and(|force| *force.get()),
+        measure: kinds::clocked(kind, measure::measure(keys, problems)),
         axes,
     };
     if problems.noted() > before {
@@ -139,6 +148,14 @@ fn axes(name: &At<String>, keys: &Keys, problems: &mut Problems) -> Axes {
             Some(list) => values::seeds(list, problems),
             None => vec![DEFAULT_SEED],
         },
+        preset: match &keys.presets {
+            Some(list) => values::choices(list, "presets", "preset", problems),
+            None => vec![Preset::default()],
+        },
+        mode: match &keys.modes {
+            Some(list) => values::choices(list, "modes", "mode", problems),
+            None => vec![Mode::default()],
+        },
     }
 }
 
@@ -211,6 +228,8 @@ fn include(table: &At<PointTable>, keys: &Keys, problems: &mut Problems) -> Poin
             .and_then(|name| values::choice(name, "layout of couplings", problems)),
         z: wire.z.as_ref().and_then(|pair| values::spectral_parameter(*pair.get(), pair.span(), problems)),
         seed: wire.seed.as_ref().and_then(|value| values::seed(value, problems)),
+        preset: wire.preset.as_ref().and_then(|name| values::choice(name, "preset", problems)),
+        mode: wire.mode.as_ref().and_then(|name| values::choice(name, "mode", problems)),
     };
     if point.dtype == Some(ElementType::F64) {
         problems

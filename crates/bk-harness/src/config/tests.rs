@@ -231,3 +231,46 @@ fn the_documentation_of_the_format_names_everything_there_is() {
         names.iter().filter(|name| *name != "f64" && !text.contains(&format!("`{name}`"))).collect();
     assert!(missing.is_empty(), "not in configs/README.md: {missing:?}");
 }
+
+const MODEL: &str = "[[benchmark]]\nname = 'm'\nkind = 'phase2-memory'\nbatch = 1\nn = [8, 16]\n";
+
+#[test]
+fn what_is_said_for_all_benchmarks_reaches_those_that_it_means_something_to() {
+    let text = format!(
+        "[defaults]\nfamilies = 'hermitian'\npresets = 'small'\n{SMALL}{MODEL}[quick]\nvocabulary = 256\n"
+    );
+    let config = load_with(&text, true, &[("force", "true")]);
+    let [scan, model] = config.benchmarks.as_slice() else { panic!("{config:?}") };
+    assert_eq!((scan.axes.family[0], scan.vocabulary, scan.force), (Family::Hermitian, None, false));
+    assert_eq!((model.axes.preset[0], model.vocabulary, model.force), (Preset::Small, Some(256), true));
+}
+
+#[test]
+fn the_runtime_of_workers_is_that_of_the_config() {
+    let config = load(&format!("[runtime]\nautotune = 'minimal'\nkernel_cache = false\n{SMALL}"));
+    let expected = RuntimeOptions { autotune: Some(AutotuneLevel::Minimal), kernel_cache: false };
+    assert_eq!(config.runtime, expected);
+    assert_eq!(load(SMALL).runtime, RuntimeOptions::default());
+}
+
+#[test]
+fn a_kpi_keeps_what_it_compares_with() {
+    use crate::kpi::{Comparison, GrowthAxis};
+
+    let config = load(&format!(
+        "{MODEL}dtypes = ['f32', 'f16']\n[[kpi]]\nname = 'ratio'\nmetric = 'peak_bytes'\n\
+         relative_to = {{ dtype = 'f16' }}\nat_least = 1.5\n\
+         [[kpi]]\nname = 'growth'\nmetric = 'peak_bytes'\ngrows_with = 'n'\nat_least = 1\n"
+    ));
+    let Some(Comparison::RelativeTo(condition)) = &config.kpis[0].comparison else { panic!("{config:?}") };
+    assert!(condition.names(Field::Dtype));
+    assert_eq!(config.kpis[1].comparison, Some(Comparison::GrowsWith(GrowthAxis::N)));
+}
+
+#[test]
+fn a_results_file_from_before_the_models_can_be_read() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("../../results/reference/2026-11-24-h100/bk_core-cuda/cuda/bk_core.json");
+    let run = crate::store::load_run(&path).unwrap();
+    assert!(run.config.effective.benchmarks.iter().all(|one| one.axes.preset == [Preset::Base]));
+}

@@ -9,13 +9,14 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
 
 use crate::case::{
-    CacheChoice, ClockChoice, Couplings, ElementType, Family, Implementation, NonFinite, Strategy,
+    CacheChoice, ClockChoice, Couplings, ElementType, Family, Implementation, Mode, NonFinite, Preset,
+    Strategy,
 };
 use crate::condition::{Field, MatcherValue};
 use crate::config::choice::Choice;
 use crate::config::spanned::{At, List};
-use crate::config::{Axis, BenchmarkKind};
-use crate::kpi::{Aggregate, Metric, Severity};
+use crate::config::{AutotuneLevel, Axis, BenchmarkKind};
+use crate::kpi::{Aggregate, GrowthAxis, Metric, Severity};
 
 /// A benchmark sweep for `bkbench`.
 #[derive(Debug, Clone, Default, JsonSchema)]
@@ -25,6 +26,9 @@ pub(super) struct ConfigFile {
     pub(super) name: Option<At<String>>,
     /// What the sweep is about and how to read its results; goes into the report.
     pub(super) analysis: Option<At<String>>,
+    /// How workers set up the runtime of a GPU target.
+    #[schemars(default)]
+    pub(super) runtime: RuntimeTable,
     /// Values for every benchmark that does not give its own.
     #[schemars(default)]
     pub(super) defaults: Keys,
@@ -42,7 +46,7 @@ pub(super) struct ConfigFile {
 #[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Keys {
-    /// What is computed: `bk-core`.
+    /// What is computed: `bk-core` (the default), `phase2-throughput` or `phase2-memory`.
     pub(super) kind: Option<At<Choice<BenchmarkKind>>>,
     /// Whether the benchmark runs; true by default.
     pub(super) enabled: Option<At<bool>>,
@@ -68,6 +72,16 @@ pub(super) struct Keys {
     pub(super) z: Option<At<Pairs>>,
     /// Axis: seeds of the input generator. By default 42.
     pub(super) seed: Option<List<i64>>,
+    /// Axis, of the model: its sizes. By default base.
+    pub(super) presets: Option<List<Choice<Preset>>>,
+    /// Axis, of the model: what a launch does. By default forward.
+    pub(super) modes: Option<List<Choice<Mode>>>,
+    /// Size of the model's vocabulary. By default the preset's.
+    pub(super) vocabulary: Option<At<i64>>,
+    /// Type of the model's tensors on CPU targets, instead of each of `dtypes`. By default none.
+    pub(super) cpu_dtype: Option<At<Choice<ElementType>>>,
+    /// Run models that cannot fit by prediction. By default false.
+    pub(super) force: Option<At<bool>>,
     /// Axes that advance together instead of forming a product.
     pub(super) zip: Option<Vec<At<ZipGroup>>>,
     /// Points beside the product.
@@ -137,6 +151,20 @@ pub(super) struct PointTable {
     pub(super) z: Option<At<[f64; 2]>>,
     /// Seed of the inputs.
     pub(super) seed: Option<At<i64>>,
+    /// Sizes of the model.
+    pub(super) preset: Option<At<Choice<Preset>>>,
+    /// What a launch of the model does.
+    pub(super) mode: Option<At<Choice<Mode>>>,
+}
+
+/// `[runtime]`: how workers set up the runtime of a GPU target.
+#[derive(Debug, Clone, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct RuntimeTable {
+    /// How many candidates autotune tries for an operation. By default the runtime's own choice.
+    pub(super) autotune: Option<At<Choice<AutotuneLevel>>>,
+    /// Whether compiled kernels are kept between runs of the same program. By default true.
+    pub(super) kernel_cache: Option<At<bool>>,
 }
 
 /// One `[[kpi]]`: a bound on a metric of some cases.
@@ -156,6 +184,10 @@ pub(super) struct KpiTable {
     pub(super) at_most: Option<At<f64>>,
     /// A harder bound on the same side, whose miss is only a warning.
     pub(super) stretch: Option<At<f64>>,
+    /// Judge the ratio to the case that differs in these fields alone.
+    pub(super) relative_to: Option<At<ConditionTable>>,
+    /// Judge how the metric changes from case to case along this axis.
+    pub(super) grows_with: Option<At<Choice<GrowthAxis>>>,
     /// Whether each case is judged (`each`, the default) or one figure of them all.
     pub(super) aggregate: Option<At<Choice<Aggregate>>>,
     /// What a miss means for the run. By default fail.
@@ -198,6 +230,11 @@ impl Keys {
             couplings: top.couplings.or(self.couplings),
             z: top.z.or(self.z),
             seed: top.seed.or(self.seed),
+            presets: top.presets.or(self.presets),
+            modes: top.modes.or(self.modes),
+            vocabulary: top.vocabulary.or(self.vocabulary),
+            cpu_dtype: top.cpu_dtype.or(self.cpu_dtype),
+            force: top.force.or(self.force),
             zip: top.zip.or(self.zip),
             include: top.include.or(self.include),
             exclude: top.exclude.or(self.exclude),

@@ -26,6 +26,12 @@ pub enum Unit {
     ElementsPerSecond,
     /// Bytes a second.
     BytesPerSecond,
+    /// Tokens a second.
+    TokensPerSecond,
+    /// Floating-point operations a second.
+    FlopsPerSecond,
+    /// Bytes, in powers of ten.
+    Bytes,
     /// A part of one, shown in percent.
     Fraction,
     /// A factor, shown as `3.2x`.
@@ -49,7 +55,7 @@ pub enum Direction {
 
 impl Metric {
     /// Every metric, in the order of a report's columns.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 31] = [
         Self::Seconds,
         Self::ElementsPerSecond,
         Self::BytesPerSecond,
@@ -65,11 +71,43 @@ impl Metric {
         Self::MedianRelError,
         Self::MaxErrorUnits,
         Self::NonFinite,
+        Self::TokensPerSecond,
+        Self::ForwardTokensPerSecond,
+        Self::BackwardTokensPerSecond,
+        Self::BackwardOverForward,
+        Self::WarmLaunchSeconds,
+        Self::FlopsPerSecond,
+        Self::MatrixFraction,
+        Self::PeakBytes,
+        Self::AnalyticBytes,
+        Self::WeightBytes,
+        Self::ActivationBytes,
+        Self::LogitBytes,
+        Self::ReservedBytes,
+        Self::DriverBytes,
+        Self::ResidentBytes,
+        Self::BytesPerToken,
     ];
 
     /// What the metric is called and how it is read.
     pub fn info(self) -> MetricInfo {
         let (id, title, unit, description, direction) = match self {
+            Self::TokensPerSecond
+            | Self::ForwardTokensPerSecond
+            | Self::BackwardTokensPerSecond
+            | Self::BackwardOverForward
+            | Self::WarmLaunchSeconds
+            | Self::FlopsPerSecond
+            | Self::MatrixFraction
+            | Self::PeakBytes
+            | Self::AnalyticBytes
+            | Self::WeightBytes
+            | Self::ActivationBytes
+            | Self::LogitBytes
+            | Self::ReservedBytes
+            | Self::DriverBytes
+            | Self::ResidentBytes
+            | Self::BytesPerToken => return super::models::info(self),
             Self::Seconds => (
                 "seconds",
                 "time",

@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::device::{DeviceClass, DeviceInfo};
-use crate::kpi::judge::margin;
-use crate::kpi::{Aggregate, Bound, Kpi, KpiCase, KpiResult, Metric, MetricValue, Verdict, metrics};
+use crate::kpi::comparison::{Neighbours, Outlook};
+use crate::kpi::judge;
+use crate::kpi::{Aggregate, Bound, Kpi, KpiCase, KpiResult, MetricValue, Verdict, metrics};
 use crate::outcome::{CaseResult, Outcome};
 
 /// Judges every KPI on `results`. `devices` maps the name of a target to its device.
@@ -16,17 +17,21 @@ pub fn evaluate(
     results: &[CaseResult],
     devices: &BTreeMap<String, DeviceInfo>,
 ) -> Vec<KpiResult> {
-    let values: Vec<_> = results.iter().map(|result| metrics(result, results)).collect();
+    let known: Vec<_> = results.iter().map(|result| metrics(result, results)).collect();
     kpis.iter()
         .map(|kpi| {
             let judged: Vec<Judged> = results
                 .iter()
-                .zip(&values)
+                .zip(&known)
                 .filter(|(result, _)| kpi.condition.matches(&result.case))
                 .filter(|(result, _)| {
                     kpi.metric.is_defined_for(&result.case, results.iter().map(|other| &other.case))
                 })
-                .map(|(result, values)| judge_case(kpi, result, values.get(&kpi.metric).copied(), devices))
+                .filter_map(|(result, values)| {
+                    let neighbours = Neighbours { results, values: &known };
+                    let outlook = neighbours.outlook(kpi, result, values.get(&kpi.metric).copied())?;
+                    Some(judge_case(kpi, result, outlook, devices))
+                })
                 .collect();
             conclude(kpi, judged)
         })
@@ -52,9 +57,15 @@ enum Standing {
 fn judge_case(
     kpi: &Kpi,
     result: &CaseResult,
-    value: Option<MetricValue>,
+    outlook: Outlook,
     devices: &BTreeMap<String, DeviceInfo>,
 ) -> Judged {
+    let margin = |value: &MetricValue| judge::margin(&kpi.judged(), kpi.unit(), kpi.bound, value);
+    let (value, missing) = match outlook {
+        Outlook::Value(value) => (Some(value), None),
+        Outlook::Unknown => (None, None),
+        Outlook::NothingToCompare { why, broken } => (None, Some((why, broken))),
+    };
     let (verdict, standing, summary) = match (&result.outcome, value, off_hardware(kpi, result, devices)) {
         (Outcome::Skipped { reason }, ..) => {
             (Verdict::NotEvaluated, Standing::Absent, format!("skipped: {reason}"))
@@ -67,20 +78,24 @@ fn judge_case(
             // Its errors may still show a miss; nothing of it shows a pass.
             match value.filter(|value| kpi.bound.judge(value) == Verdict::Fail) {
                 Some(value) => {
-                    let margin = margin(kpi.metric, kpi.bound, &value);
-                    (Verdict::Fail, Standing::Counts, format!("{margin} (invalid: {why})"))
+                    (Verdict::Fail, Standing::Counts, format!("{} (invalid: {why})", margin(&value)))
                 }
                 None => (Verdict::NotEvaluated, Standing::Broken, format!("invalid: {why}")),
             }
         }
         (Outcome::Measured(_), Some(value), _) => {
-            (kpi.bound.judge(&value), Standing::Counts, margin(kpi.metric, kpi.bound, &value))
+            (kpi.bound.judge(&value), Standing::Counts, margin(&value))
         }
-        // Where nothing measured the rate of a copy, none is missing.
-        (Outcome::Measured(_), None, _) if kpi.metric == Metric::CopyFraction => (
+        (Outcome::Measured(_), None, _) if missing.is_some() => {
+            let (why, broken) = missing.unwrap_or_default();
+            let standing = if broken { Standing::Broken } else { Standing::Absent };
+            (Verdict::NotEvaluated, standing, why)
+        }
+        // Where nothing measured it, none is missing.
+        (Outcome::Measured(_), None, _) if kpi.metric.needs_the_device() => (
             Verdict::NotEvaluated,
             Standing::Absent,
-            "the rate of a plain copy is not known there".to_owned(),
+            format!("there is no {} there: the device does not tell what it needs", kpi.metric.info().id),
         ),
         (Outcome::Measured(_), None, _) => (
             Verdict::NotEvaluated,
@@ -181,7 +196,7 @@ fn representative(aggregate: Aggregate, bound: Bound, counted: &[MetricValue]) -
 }
 
 fn in_words(kpi: &Kpi, value: &MetricValue, verdict: Verdict, judged: &[Judged], broken: usize) -> String {
-    let margin = margin(kpi.metric, kpi.bound, value);
+    let margin = judge::margin(&kpi.judged(), kpi.unit(), kpi.bound, value);
     let counted = judged.iter().filter(|one| one.standing == Standing::Counts).count();
     let mut sentence = match kpi.aggregate {
         Aggregate::Each if counted == 1 => margin,

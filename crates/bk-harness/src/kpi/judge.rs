@@ -1,6 +1,6 @@
 //! One value against one bound.
 
-use crate::kpi::{Bound, Metric, MetricValue, Verdict};
+use crate::kpi::{Bound, MetricValue, Unit, Verdict};
 use crate::units;
 
 impl Bound {
@@ -51,16 +51,14 @@ impl Bound {
     }
 }
 
-/// The margin of `value` to `bound`, and for an undecided one what would decide it.
-pub(super) fn margin(metric: Metric, bound: Bound, value: &MetricValue) -> String {
-    let info = metric.info();
+/// The margin of `value`, which is `what`, to `bound`, and for an undecided one what would decide it.
+pub(super) fn margin(what: &str, unit: Unit, bound: Bound, value: &MetricValue) -> String {
     let limit = bound.limit();
     let mut sentence = format!(
-        "{} is {}; expected {} {}",
-        info.id,
-        units::metric(value, info.unit),
+        "{what} is {}; expected {} {}",
+        units::metric(value, unit),
         bound.in_words(),
-        units::value(limit, info.unit)
+        units::value(limit, unit)
     );
     match bound.judge(value) {
         Verdict::Pass => sentence += &relative(value.value, limit, "met", bound),
@@ -136,13 +134,13 @@ mod tests {
     #[test]
     fn the_margin_says_by_how_much() {
         let bound = Bound::AtLeast(3.0);
-        let say = |value| margin(Metric::Speedup, bound, &value);
+        let say = |value| margin("speedup", Unit::Factor, bound, &value);
         insta::assert_snapshot!(say(interval(5.9, 6.0, 6.2)), @"speedup is 6.00x [5.90x, 6.20x]; expected at least 3.00x, met by a factor of 2.00");
         insta::assert_snapshot!(say(interval(2.6, 2.7, 2.8)), @"speedup is 2.70x [2.60x, 2.80x]; expected at least 3.00x, missed by 11.1 %");
         insta::assert_snapshot!(say(interval(2.7, 3.1, 3.4)), @"speedup is 3.10x [2.70x, 3.40x]; expected at least 3.00x, which the interval straddles; about 16 times as many samples could decide it");
-        let error = margin(Metric::Mse, Bound::AtMost(1e-6), &MetricValue::exact(2.5e-11));
+        let error = margin("mse", Unit::Error, Bound::AtMost(1e-6), &MetricValue::exact(2.5e-11));
         insta::assert_snapshot!(error, @"mse is 2.5e-11; expected at most 1.0e-6, met by a factor above 1000");
-        let zero = margin(Metric::NonFinite, Bound::AtMost(0.0), &MetricValue::exact(0.0));
+        let zero = margin("non_finite", Unit::Count, Bound::AtMost(0.0), &MetricValue::exact(0.0));
         insta::assert_snapshot!(zero, @"non_finite is 0; expected at most 0, met");
     }
 }

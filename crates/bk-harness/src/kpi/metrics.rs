@@ -5,8 +5,9 @@ use std::collections::BTreeMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::baseline::{Baseline, implementation};
-use crate::case::{Case, Implementation};
+use crate::baseline::{Baseline, is_host};
+use crate::case::Case;
+use crate::kpi::models;
 use crate::numerics::Numerics;
 use crate::outcome::{CaseResult, Clock, Measurement, Outcome, Timing};
 use crate::stats::bootstrap_ratio;
@@ -45,6 +46,38 @@ pub enum Metric {
     MaxErrorUnits,
     /// Entries that are NaN or infinite.
     NonFinite,
+    /// Tokens a second of a whole launch.
+    TokensPerSecond,
+    /// Tokens a second of the forward part.
+    ForwardTokensPerSecond,
+    /// Tokens a second of the backward part.
+    BackwardTokensPerSecond,
+    /// Time of the backward part over that of the forward part.
+    BackwardOverForward,
+    /// Time of the first launch after the first.
+    WarmLaunchSeconds,
+    /// Operations a second of the model.
+    FlopsPerSecond,
+    /// Operations a second over those of a large matrix product.
+    MatrixFraction,
+    /// Peak of the bytes in use.
+    PeakBytes,
+    /// Bytes by arithmetic: weights, activations and logits.
+    AnalyticBytes,
+    /// Bytes of weights by arithmetic.
+    WeightBytes,
+    /// Bytes of activations by arithmetic.
+    ActivationBytes,
+    /// Bytes of logits by arithmetic.
+    LogitBytes,
+    /// Bytes that the allocator took from the driver.
+    ReservedBytes,
+    /// Bytes that the driver says were taken.
+    DriverBytes,
+    /// Rise of the resident set of the process.
+    ResidentBytes,
+    /// Slope of the peak over the number of tokens.
+    BytesPerToken,
 }
 
 /// A metric's value with its 95 % interval; without one, all three are equal.
@@ -76,6 +109,10 @@ const COMPARABLE: [Clock; 3] = [Clock::LaunchRegression, Clock::DeviceTimestamp,
 pub fn metrics(result: &CaseResult, all: &[CaseResult]) -> BTreeMap<Metric, MetricValue> {
     let mut values = BTreeMap::new();
     match &result.outcome {
+        Outcome::Measured(measurement) if result.case.workload.phase2().is_some() => {
+            models::add(&mut values, &result.case, measurement, all);
+            add_numerics(&mut values, &result.case, &measurement.numerics);
+        }
         Outcome::Measured(measurement) => {
             add_times(&mut values, measurement);
             add_numerics(&mut values, &result.case, &measurement.numerics);
@@ -130,7 +167,7 @@ fn add_times(values: &mut BTreeMap<Metric, MetricValue>, measurement: &Measureme
 }
 
 fn add_numerics(values: &mut BTreeMap<Metric, MetricValue>, case: &Case, numerics: &Numerics) {
-    if implementation(case) == Implementation::Host {
+    if is_host(case) {
         return;
     }
     values.extend([
@@ -175,13 +212,11 @@ impl MetricValue {
 impl Metric {
     /// Whether `case` has the metric once it is measured among `planned`.
     pub(crate) fn is_defined_for<'a>(self, case: &Case, planned: impl IntoIterator<Item = &'a Case>) -> bool {
+        if let Some(defined) = models::is_defined_for(self, case) {
+            return defined;
+        }
         let has = |baseline: Baseline| planned.into_iter().any(|other| baseline.serves(other, case));
         match self {
-            Self::Seconds
-            | Self::ElementsPerSecond
-            | Self::BytesPerSecond
-            | Self::CopyFraction
-            | Self::FirstLaunchSeconds => true,
             Self::Speedup => has(Baseline::Host),
             Self::SpeedupVsTensor => has(Baseline::Tensor),
             Self::SpeedupVsNative => has(Baseline::Native),
@@ -191,7 +226,15 @@ impl Metric {
             | Self::MaxRelError
             | Self::MedianRelError
             | Self::MaxErrorUnits
-            | Self::NonFinite => implementation(case) != Implementation::Host,
+            | Self::NonFinite => !is_host(case),
+            _ => matches!(
+                self,
+                Self::Seconds
+                    | Self::ElementsPerSecond
+                    | Self::BytesPerSecond
+                    | Self::CopyFraction
+                    | Self::FirstLaunchSeconds
+            ),
         }
     }
 }

@@ -5,9 +5,11 @@
 //! nothing. A case without a trustworthy number never passes.
 
 mod catalogue;
+mod comparison;
 mod evaluate;
 mod judge;
 mod metrics;
+mod models;
 #[cfg(test)]
 mod tests;
 
@@ -17,6 +19,7 @@ use serde::{Deserialize, Serialize};
 use crate::condition::Condition;
 
 pub use catalogue::{Direction, MetricInfo, Unit};
+pub use comparison::{Comparison, GrowthAxis};
 pub use evaluate::evaluate;
 pub use metrics::{Metric, MetricValue, metrics};
 
@@ -31,6 +34,9 @@ pub struct Kpi {
     /// Of which cases.
     #[serde(rename = "where")]
     pub condition: Condition,
+    /// Compared with what, where it is not the metric itself that is bounded.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub comparison: Option<Comparison>,
     /// By what.
     pub bound: Bound,
     /// A harder bound whose miss is a warning.

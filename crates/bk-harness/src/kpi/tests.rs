@@ -73,11 +73,15 @@ fn measurement(timings: Vec<Timing>, error: f64) -> Measurement {
         numerics: numerics(error),
         timings,
         first_launch_seconds: 0.5,
+        warm_launch_seconds: None,
+        parts: Vec::new(),
         warmup_runs: 1,
         warmup_seconds: 0.1,
         cache: CacheState::Cold,
         work: Work { elements: 1000, bytes_read: 3000, bytes_written: 2000, flops: 1 },
         copy_bytes_per_second: Some(1e6),
+        matrix_flops_per_second: None,
+        memory: None,
         warnings: Vec::new(),
     }
 }
@@ -105,6 +109,7 @@ fn kpi(metric: Metric, bound: Bound) -> Kpi {
         name: "k".to_owned(),
         metric,
         condition: toml::from_str("implementation = 'kernel'").unwrap(),
+        comparison: None,
         bound,
         stretch: None,
         aggregate: Aggregate::Each,
@@ -187,7 +192,7 @@ fn a_baseline_of_another_input_or_benchmark_does_not_count() {
     let mut other_benchmark = steady(HOST_TARGET, HOST, 8.0);
     other_benchmark.case.benchmark = "small".to_owned();
     let mut other_input = steady(HOST_TARGET, HOST, 8.0);
-    let WorkloadSpec::BkCore(spec) = &mut other_input.case.workload;
+    let WorkloadSpec::BkCore(spec) = &mut other_input.case.workload else { panic!() };
     spec.family = Family::Hermitian;
     let results = [kernel.clone(), other_size, other_benchmark, other_input];
     assert!(!metrics(&kernel, &results).contains_key(&Metric::Speedup));

@@ -9,6 +9,8 @@
 #[cfg(test)]
 mod fake;
 mod launch_regression;
+mod memory;
+mod parts;
 mod sample;
 mod session;
 mod stopwatch;
@@ -24,6 +26,7 @@ use crate::outcome::{Measurement, Outcome};
 use crate::protocol::Phase;
 use crate::workload::{Failure, Workload};
 
+pub use memory::measure_memory;
 pub use stopwatch::{Stopwatch, SystemStopwatch};
 
 use session::Session;
@@ -76,12 +79,14 @@ fn run(session: &mut Session, observer: &mut dyn FnMut(Phase)) -> Result<Measure
     let warm_up = warm_up::warm_up(session)?;
     observer(Phase::Sample);
     let samples = sample::sample(session, &warm_up)?;
+    let parts = parts::parts(session)?;
     let copy_rate = session.workload.copy_rate();
+    let matrix_rate = session.workload.matrix_rate();
     let after = verify_again(session)?;
     let numerics = if after.max_error_units > before.max_error_units { after } else { before };
     summary::summarise(
         session,
-        summary::Parts { first_launch_seconds, numerics, warm_up, samples, copy_rate },
+        summary::Parts { first_launch_seconds, numerics, warm_up, samples, parts, copy_rate, matrix_rate },
     )
 }
 

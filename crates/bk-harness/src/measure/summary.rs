@@ -6,7 +6,7 @@ use super::session::Session;
 use super::warm_up::WarmUp;
 use crate::device::DeviceClass;
 use crate::numerics::Numerics;
-use crate::outcome::{CacheState, Clock, Measurement, Outcome, Timing, Warning};
+use crate::outcome::{CacheState, Clock, Measurement, Outcome, PartTiming, Timing, Warning};
 use crate::stats::bootstrap_ratio;
 use crate::units;
 use crate::warning::Oddity;
@@ -40,11 +40,13 @@ pub(super) struct Parts {
     pub(super) numerics: Numerics,
     pub(super) warm_up: WarmUp,
     pub(super) samples: Samples,
+    pub(super) parts: Vec<PartTiming>,
     pub(super) copy_rate: Result<Option<f64>, Failure>,
+    pub(super) matrix_rate: Result<Option<f64>, Failure>,
 }
 
 pub(super) fn summarise(session: &Session, parts: Parts) -> Result<Measurement, Ended> {
-    let Parts { first_launch_seconds, numerics, warm_up, samples, copy_rate } = parts;
+    let Parts { first_launch_seconds, numerics, warm_up, samples, parts, copy_rate, matrix_rate } = parts;
     let Samples { timings, mut oddities } = samples;
     let copy_bytes_per_second = match copy_rate {
         Ok(rate) => rate,
@@ -53,6 +55,10 @@ pub(super) fn summarise(session: &Session, parts: Parts) -> Result<Measurement, 
             None
         }
     };
+    let matrix_flops_per_second = matrix_rate.unwrap_or_else(|failure| {
+        oddities.push(Oddity::MatrixRateUnknown { reason: failure.to_string() });
+        None
+    });
     let (work, cache) = (session.workload.work(), session.rotation.state());
     if let Some(why) = impossible(&timings, work, cache, copy_bytes_per_second) {
         return Err(Box::new(Outcome::Invalid { why, numerics: Some(numerics) }));
@@ -63,11 +69,15 @@ pub(super) fn summarise(session: &Session, parts: Parts) -> Result<Measurement, 
         numerics,
         timings,
         first_launch_seconds,
+        warm_launch_seconds: Some(warm_up.first_seconds),
+        parts,
         warmup_runs: warm_up.runs,
         warmup_seconds: warm_up.seconds,
         cache,
         work,
         copy_bytes_per_second,
+        matrix_flops_per_second,
+        memory: None,
         warnings: oddities.into_iter().map(Warning::from).collect(),
     })
 }

@@ -2,22 +2,25 @@
 
 use std::collections::BTreeSet;
 
-use crate::baseline::HOST_TARGET;
+use crate::baseline::{HOST_TARGET, is_host};
 use crate::case::{BkCoreSpec, Case, ElementType, Implementation, Strategy, WorkloadSpec};
 use crate::condition::{Condition, Field};
-use crate::config::{Axes, Axis, Benchmark, Point};
+use crate::config::{Axes, Axis, Benchmark, BenchmarkKind, Point};
 use crate::plan::availability::exists_on;
 use crate::plan::id::bk_core_id;
+use crate::plan::phase2;
 
 /// Outermost loop first: cases of one size and input stand side by side, so that what is compared with
 /// each other runs close in time.
-const LOOP_ORDER: [Axis; 10] = [
+const LOOP_ORDER: [Axis; 12] = [
     Axis::Target,
     Axis::Dtype,
     Axis::Family,
     Axis::Couplings,
     Axis::Z,
     Axis::Seed,
+    Axis::Preset,
+    Axis::Mode,
     Axis::Batch,
     Axis::N,
     Axis::Implementation,
@@ -39,27 +42,47 @@ pub(crate) fn expand(benchmark: &Benchmark) -> Vec<Case> {
         points.extend(product(include, &groups(&zip), axes));
     }
 
+    match benchmark.kind {
+        BenchmarkKind::BkCore => scans(benchmark, points),
+        BenchmarkKind::Phase2Throughput | BenchmarkKind::Phase2Memory => models(benchmark, points),
+    }
+}
+
+/// The cases at `points` of a benchmark of the scan, with the references of their inputs.
+fn scans(benchmark: &Benchmark, points: Vec<Point>) -> Vec<Case> {
     let mut ids = BTreeSet::new();
     let mut references = Vec::new();
     let mut cases = Vec::new();
     for point in points {
-        let case = case(benchmark, axes, &point);
-        let reference = host_twin(benchmark, &case);
-        let wanted = crate::baseline::implementation(&case) == Implementation::Host
-            || (exists_on(crate::baseline::implementation(&case), &case.target)
-                && !excluded(&benchmark.exclude, &case));
+        let spec = scan(benchmark, &point);
+        let target = point.target.clone().unwrap_or_else(|| benchmark.axes.target[0].clone());
+        let reference = host_twin(benchmark, &spec);
+        let exists = exists_on(spec.implementation, &target);
+        let dtype = point.dtype.unwrap_or(benchmark.axes.dtype[0]);
+        let case = assemble(benchmark, target, dtype, spec);
+        let wanted = is_host(&case) || (exists && !excluded(&benchmark.exclude, &case));
         if !wanted {
             continue;
         }
         if !host_excluded(&benchmark.exclude, &reference) && ids.insert(reference.id.clone()) {
             references.push(reference);
         }
-        if crate::baseline::implementation(&case) != Implementation::Host && ids.insert(case.id.clone()) {
+        if !is_host(&case) && ids.insert(case.id.clone()) {
             cases.push(case);
         }
     }
     references.append(&mut cases);
     references
+}
+
+/// The cases at `points` of a benchmark of the model, which has no reference to be timed.
+fn models(benchmark: &Benchmark, points: Vec<Point>) -> Vec<Case> {
+    let mut ids = BTreeSet::new();
+    points
+        .iter()
+        .map(|point| phase2::case(benchmark, point))
+        .filter(|case| !excluded(&benchmark.exclude, case) && ids.insert(case.id.clone()))
+        .collect()
 }
 
 /// Number of points before availability, duplicates and excludes; saturates.
@@ -110,10 +133,11 @@ fn product(fixed: &Point, groups: &[Vec<Axis>], axes: &Axes) -> Vec<Point> {
     points
 }
 
-/// The case at `point`, which names every axis; one that it lacks takes the axis's first value.
-fn case(benchmark: &Benchmark, axes: &Axes, point: &Point) -> Case {
+/// What is computed at `point`, which names every axis; one that it lacks takes the axis's first value.
+fn scan(benchmark: &Benchmark, point: &Point) -> BkCoreSpec {
+    let axes = &benchmark.axes;
     let implementation = point.implementation.unwrap_or(axes.implementation[0]);
-    let spec = BkCoreSpec {
+    BkCoreSpec {
         batch: point.batch.unwrap_or(axes.batch[0]),
         n: point.n.unwrap_or(axes.n[0]),
         implementation,
@@ -128,13 +152,10 @@ fn case(benchmark: &Benchmark, axes: &Axes, point: &Point) -> Case {
         seed: point.seed.unwrap_or(axes.seed[0]),
         max_magnitude: benchmark.max_magnitude,
         non_finite: benchmark.non_finite,
-    };
-    let target = point.target.clone().unwrap_or_else(|| axes.target[0].clone());
-    assemble(benchmark, target, point.dtype.unwrap_or(axes.dtype[0]), spec)
+    }
 }
 
-fn host_twin(benchmark: &Benchmark, case: &Case) -> Case {
-    let WorkloadSpec::BkCore(spec) = &case.workload;
+fn host_twin(benchmark: &Benchmark, spec: &BkCoreSpec) -> Case {
     let spec = BkCoreSpec { implementation: Implementation::Host, strategy: Strategy::Auto, ..spec.clone() };
     assemble(benchmark, HOST_TARGET.to_owned(), ElementType::F64, spec)
 }

@@ -2,8 +2,22 @@
 
 use std::fmt::Write as _;
 
-use crate::case::{BkCoreSpec, Couplings, ElementType, Family, NonFinite, Strategy};
+use crate::case::{BkCoreSpec, Couplings, ElementType, Family, NonFinite, Phase2Spec, Strategy};
 use crate::config::DEFAULT_SEED;
+
+/// `KIND/TARGET/DTYPE/bB-nN/PRESET-MODE`, then what differs from the defaults, in this order: `v` with the
+/// size of the vocabulary, `seed`. A type that another one stands for is not part of it.
+pub(super) fn phase2_id(kind: &str, target: &str, dtype: ElementType, spec: &Phase2Spec) -> String {
+    let (preset, mode) = (spec.preset.name(), spec.mode.name());
+    let mut id = format!("{kind}/{target}/{}/b{}-n{}/{preset}-{mode}", dtype.name(), spec.batch, spec.n);
+    if let Some(vocabulary) = spec.vocabulary {
+        append(&mut id, format_args!("/v{vocabulary}"));
+    }
+    if spec.seed != DEFAULT_SEED {
+        append(&mut id, format_args!("/seed{}", spec.seed));
+    }
+    id
+}
 
 /// `bk-core/TARGET/DTYPE/bB-nN/IMPLEMENTATION[-STRATEGY]`, then what differs from the defaults, in this
 /// order: family, `shared`, `z`, `seed`, `clip`, `zero-non-finite`.

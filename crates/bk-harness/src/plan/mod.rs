@@ -3,6 +3,7 @@
 mod availability;
 mod expand;
 mod id;
+mod phase2;
 mod predict;
 mod selection;
 #[cfg(test)]
@@ -35,7 +36,8 @@ pub struct PlannedCase {
     pub case: Case,
     /// Why it is in the plan.
     pub role: Role,
-    /// Bytes of the inputs and outputs of all input sets: an estimate from the sizes alone.
+    /// Bytes by arithmetic on the sizes alone: inputs and outputs of all input sets, or of a model its
+    /// weights, activations and logits.
     pub predicted_memory_bytes: u64,
     /// A rough weight for the time that is left, in seconds: from the bytes and a guessed rate.
     pub predicted_seconds: f64,

@@ -7,6 +7,8 @@ use crate::baseline::HOST_TARGET;
 use crate::case::{
     BkCoreSpec, CacheChoice, Case, Couplings, ElementType, Family, Implementation, WorkloadSpec,
 };
+use crate::phase2::AnalyticBytes;
+use crate::plan::phase2;
 
 /// Cache that input sets are assumed to have to outgrow, as when the device's is unknown.
 const ASSUMED_CACHE_BYTES: u64 = 64 << 20;
@@ -17,7 +19,15 @@ const FIXED_SECONDS: f64 = 0.2;
 
 /// Bytes of inputs and output of every input set.
 pub(super) fn memory_bytes(case: &Case) -> u64 {
-    let WorkloadSpec::BkCore(spec) = &case.workload;
+    match &case.workload {
+        WorkloadSpec::BkCore(spec) => scan_memory_bytes(case, spec),
+        WorkloadSpec::Phase2Throughput(spec) | WorkloadSpec::Phase2Memory(spec) => {
+            AnalyticBytes::of(spec, case.dtype).total()
+        }
+    }
+}
+
+fn scan_memory_bytes(case: &Case, spec: &BkCoreSpec) -> u64 {
     let set = set_bytes(spec, case.dtype);
     let on_cpu = matches!(case.target.as_str(), HOST_TARGET | "ndarray" | "flex");
     let sets = match case.measure.cache {
@@ -31,7 +41,14 @@ pub(super) fn memory_bytes(case: &Case) -> u64 {
 
 /// Seconds of the whole case: proof, warm-up and samples.
 pub(super) fn seconds(case: &Case) -> f64 {
-    let WorkloadSpec::BkCore(spec) = &case.workload;
+    match &case.workload {
+        WorkloadSpec::BkCore(spec) => scan_seconds(case, spec),
+        WorkloadSpec::Phase2Throughput(spec) => phase2::throughput_seconds(case, spec),
+        WorkloadSpec::Phase2Memory(spec) => phase2::memory_seconds(case, spec),
+    }
+}
+
+fn scan_seconds(case: &Case, spec: &BkCoreSpec) -> f64 {
     let launch = set_bytes(spec, case.dtype) as f64 / bytes_per_second(case, spec) + 1e-5;
     let oracle = set_bytes(spec, ElementType::F64) as f64 / HOST_BYTES_PER_SECOND;
     let warm_up = (launch * f64::from(case.measure.warmup_runs)).max(case.measure.warmup_seconds);

@@ -30,9 +30,9 @@ pub(super) fn select(
 
     let is_baseline = |candidate: &Case| {
         let kept = match implementation(candidate) {
-            Implementation::Host => Some(Baseline::Host),
+            Some(Implementation::Host) => Some(Baseline::Host),
             // Lost to `--target` only: a filter that leaves `native` out means to.
-            Implementation::Native if named(candidate) => Some(Baseline::Native),
+            Some(Implementation::Native) if named(candidate) => Some(Baseline::Native),
             _ => None,
         };
         kept.is_some_and(|baseline| {

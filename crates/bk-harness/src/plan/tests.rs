@@ -84,7 +84,7 @@ fn the_strategies_multiply_the_kernel_alone() {
 fn kernel_sizes(config: &Config) -> Vec<(usize, usize)> {
     let cases = Plan::new(config, &Selection::default()).unwrap().cases;
     let spec = |planned: &PlannedCase| {
-        let WorkloadSpec::BkCore(spec) = &planned.case.workload;
+        let WorkloadSpec::BkCore(spec) = &planned.case.workload else { panic!() };
         (spec.implementation == Implementation::Kernel).then_some((spec.batch, spec.n))
     };
     cases.iter().filter_map(spec).collect()
@@ -260,10 +260,66 @@ proptest! {
         let distinct: BTreeSet<String> = cases.iter().map(what).collect();
         prop_assert_eq!(distinct.len(), cases.len());
         for case in &cases {
-            let WorkloadSpec::BkCore(spec) = &case.workload;
+            let WorkloadSpec::BkCore(spec) = &case.workload else { panic!() };
             prop_assert!(exists_on(spec.implementation, &case.target));
             prop_assert!(spec.strategy == Strategy::Auto || spec.implementation == Implementation::Kernel);
         }
         prop_assert_eq!(expand(&config.benchmarks[0]), cases);
     }
+}
+
+fn models(kind: &str, lines: &str) -> Config {
+    benchmark(&format!("kind = 'phase2-{kind}'\n{lines}"))
+}
+
+#[test]
+fn a_benchmark_of_the_model_is_the_product_of_its_axes_without_a_reference() {
+    let config = models(
+        "throughput",
+        "batch = [1, 2]\nn = 512\ntargets = ['cuda', 'wgpu']\npresets = ['small', 'base']\n\
+         modes = ['forward', 'decode']\ndtypes = 'f16'\nvocabulary = 256\nexclude = [{ preset = 'base', mode = 'decode' }]",
+    );
+    let ids = ids(&config);
+    assert_eq!(ids.len(), 2 * 2 * 3);
+    assert_eq!(ids[0], "phase2-throughput/cuda/f16/b1-n512/small-forward/v256");
+    assert!(ids.contains(&"phase2-throughput/wgpu/f16/b2-n512/small-decode/v256".to_owned()), "{ids:?}");
+    assert!(!ids.iter().any(|id| id.contains("host") || id.contains("base-decode")), "{ids:?}");
+}
+
+#[test]
+fn another_type_stands_in_on_cpu_targets_only_where_the_config_says_so_and_is_run_once() {
+    let axes = "batch = 1\nn = 8\ndtypes = ['f32', 'f16', 'bf16']\ntargets = ['cuda', 'ndarray']\n";
+    let dtypes = |config: &Config, target: &str| -> Vec<_> {
+        let cases = Plan::new(config, &Selection::default()).unwrap().cases;
+        cases.into_iter().filter(|one| one.case.target == target).map(|one| one.case.dtype.name()).collect()
+    };
+    let with = models("memory", &format!("{axes}cpu_dtype = 'f32'"));
+    assert_eq!(dtypes(&with, "cuda"), ["f32", "f16", "bf16"]);
+    assert_eq!(dtypes(&with, "ndarray"), ["f32"]);
+    assert_eq!(dtypes(&models("memory", axes), "ndarray"), ["f32", "f16", "bf16"]);
+
+    let half = models("memory", "batch = 1\nn = 8\ndtypes = 'f16'\ntargets = 'ndarray'\ncpu_dtype = 'f32'");
+    let case = &Plan::new(&half, &Selection::default()).unwrap().cases[0].case;
+    assert_eq!(case.workload.phase2().unwrap().asked_dtype, Some(crate::case::ElementType::F16));
+}
+
+#[test]
+fn the_clock_of_a_model_is_the_wall_unless_another_is_asked_for() {
+    use crate::case::ClockChoice;
+
+    let clock = |lines: &str| {
+        let config = models("throughput", &format!("batch = 1\nn = 8\ntargets = 'cuda'\n{lines}"));
+        Plan::new(&config, &Selection::default()).unwrap().cases[0].case.measure.clock
+    };
+    assert_eq!(clock(""), ClockChoice::Wall);
+    assert_eq!(clock("clock = 'launch_regression'"), ClockChoice::LaunchRegression);
+}
+
+#[test]
+fn a_plan_predicts_the_memory_of_a_model_by_arithmetic() {
+    let config = models("memory", "batch = 1\nn = 4096\ndtypes = 'f16'\ntargets = 'cuda'");
+    let planned = &Plan::new(&config, &Selection::default()).unwrap().cases[0];
+    let logits = 4096 * 50_257 * 2;
+    assert!(planned.predicted_memory_bytes > logits && planned.predicted_memory_bytes < 2 * logits);
+    assert!(planned.predicted_seconds > 0.0);
 }

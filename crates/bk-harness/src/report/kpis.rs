@@ -24,7 +24,7 @@ pub(super) fn kpis(run: &Run) -> String {
 }
 
 fn row(result: &KpiResult) -> Vec<String> {
-    let unit = result.kpi.metric.info().unit;
+    let unit = result.kpi.unit();
     let clock = result.value.and_then(|value| value.clock);
     let stretch = result.kpi.stretch.zip(result.stretch);
     vec![

@@ -14,7 +14,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use crate::case::{Case, WorkloadSpec};
+use crate::case::Case;
 use crate::device::DeviceClass;
 use crate::record::Run;
 
@@ -54,9 +54,9 @@ fn benchmarks(run: &Run) -> Vec<&str> {
 fn by_line<'a, T>(points: impl IntoIterator<Item = (&'a Case, T)>) -> BTreeMap<String, Vec<(usize, T)>> {
     let mut lines: BTreeMap<String, Vec<(usize, T)>> = BTreeMap::new();
     for (case, value) in points {
-        let WorkloadSpec::BkCore(spec) = &case.workload;
-        let line = case.id.replacen(&format!("-n{}/", spec.n), "/", 1);
-        lines.entry(line).or_default().push((spec.n, value));
+        let n = case.workload.n();
+        let line = case.id.replacen(&format!("-n{n}/"), "/", 1);
+        lines.entry(line).or_default().push((n, value));
     }
     lines
 }

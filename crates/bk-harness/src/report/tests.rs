@@ -14,6 +14,7 @@ fn kpi(name: &str, metric: Metric, bound: Bound) -> Kpi {
         name: name.to_owned(),
         metric,
         condition: Condition::default(),
+        comparison: None,
         bound,
         stretch: None,
         aggregate: Aggregate::Each,

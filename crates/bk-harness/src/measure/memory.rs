@@ -1,0 +1,219 @@
+//! Peak memory of a case: baseline, load, passes under a sampler, proof.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use super::Ended;
+use crate::case::Case;
+use crate::device::DeviceClass;
+use crate::memory::{
+    AllocatorMemory, AllocatorReading, MemoryMeasurement, MemoryProbe, MemoryWorkload, Rise, resident_set,
+};
+use crate::outcome::{CacheState, Measurement, Outcome, Warning};
+use crate::phase2::{AnalyticBytes, flops};
+use crate::protocol::Phase;
+use crate::warning::Oddity;
+use crate::workload::{Failure, Work};
+
+/// Fewer readings than this in a pass may miss the peak: a pass allocates some hundred times.
+const FEW_READINGS_A_PASS: u64 = 50;
+
+/// A first pass above this factor of the others held more than the workload.
+const FIRST_PASS_FACTOR: f64 = 1.05;
+
+/// Pause of a sampler that has nothing to read but has to notice the end.
+const NOTHING_TO_READ: Duration = Duration::from_millis(1);
+
+/// Measures the peak memory of `workload`: one pass, then as many as the case has samples while its time
+/// lasts. The proof that it computes the right thing comes last, since it needs memory of its own.
+///
+/// `observer` is told each phase as it begins; [`Phase::Prepare`] has passed when there is a workload. A
+/// wrong result or a failure is an [`Outcome`], never a panic of the harness itself.
+pub fn measure_memory(
+    workload: &mut dyn MemoryWorkload,
+    case: &Case,
+    class: DeviceClass,
+    observer: &mut dyn FnMut(Phase),
+) -> Outcome {
+    match run(workload, case, class, observer) {
+        Ok(measurement) => Outcome::Measured(Box::new(measurement)),
+        Err(ended) => *ended,
+    }
+}
+
+fn run(
+    workload: &mut dyn MemoryWorkload,
+    case: &Case,
+    class: DeviceClass,
+    observer: &mut dyn FnMut(Phase),
+) -> Result<Measurement, Ended> {
+    let Some(spec) = case.workload.phase2() else {
+        let error = format!("`{}` has no memory to measure", case.workload.kind_name());
+        return Err(Box::new(Outcome::Failed { error }));
+    };
+    observer(Phase::WarmUp);
+    let mut sampler = Sampler::new(workload.probe());
+    let baseline = sampler.read();
+    let (driver_before, resident_before) = (workload.driver_bytes(), resident_set());
+    workload.load()?;
+    let loaded = sampler.read();
+    let start = Instant::now();
+    let first = sampler.watch(|| workload.run())?;
+    let first_launch_seconds = start.elapsed().as_secs_f64();
+
+    observer(Phase::Sample);
+    let (passes, warm_launch_seconds) = passes(workload, case, &mut sampler)?;
+    let (driver_after, resident_after) = (workload.driver_bytes(), resident_set());
+
+    observer(Phase::Verify);
+    let numerics = workload.verify()?;
+    if let Some(why) = numerics.rejected.clone() {
+        return Err(Box::new(Outcome::Invalid { why, numerics: Some(numerics) }));
+    }
+    let allocator = baseline.zip(loaded).map(|(baseline, loaded)| AllocatorMemory {
+        baseline: baseline.in_use,
+        loaded: loaded.in_use,
+        first_pass_peak: first.in_use,
+        peaks: passes.iter().map(|pass| pass.in_use).collect(),
+        reserved: passes.iter().map(|pass| pass.reserved).fold(first.reserved, u64::max),
+        readings: sampler.readings,
+    });
+    let rise = |baseline: Option<u64>, peak: Option<u64>| {
+        baseline.zip(peak).map(|(baseline, peak)| Rise { baseline, peak })
+    };
+    let memory = MemoryMeasurement {
+        analytic: AnalyticBytes::of(spec, case.dtype),
+        allocator,
+        // Pages are never given back meanwhile, so what is taken at the end is the peak.
+        driver: rise(driver_before, driver_after),
+        resident: rise(resident_before.map(|(now, _)| now), resident_after.map(|(_, most)| most)),
+    };
+    if memory.peak_bytes().is_none() {
+        let reason = "neither an allocator nor the operating system tells how much memory is in use";
+        return Err(Box::new(Outcome::Skipped { reason: reason.to_owned() }));
+    }
+    let passes_run = 1 + passes.len() as u64;
+    Ok(Measurement {
+        numerics,
+        timings: Vec::new(),
+        first_launch_seconds,
+        warm_launch_seconds,
+        parts: Vec::new(),
+        warmup_runs: 1,
+        warmup_seconds: first_launch_seconds,
+        cache: CacheState::Uncontrolled,
+        work: Work {
+            elements: spec.tokens(),
+            bytes_read: memory.analytic.weights,
+            bytes_written: memory.analytic.logits,
+            flops: flops(spec),
+        },
+        copy_bytes_per_second: None,
+        matrix_flops_per_second: None,
+        warnings: oddities(&memory, class, passes_run).into_iter().map(Warning::from).collect(),
+        memory: Some(memory),
+    })
+}
+
+/// The passes after the first, at least one, and how long the first of them took.
+fn passes(
+    workload: &mut dyn MemoryWorkload,
+    case: &Case,
+    sampler: &mut Sampler,
+) -> Result<(Vec<AllocatorReading>, Option<f64>), Ended> {
+    let start = Instant::now();
+    let mut passes = Vec::new();
+    let mut warm_launch_seconds = None;
+    while passes.len() < case.measure.samples as usize {
+        passes.push(sampler.watch(|| workload.run())?);
+        let elapsed = start.elapsed().as_secs_f64();
+        warm_launch_seconds.get_or_insert(elapsed);
+        if elapsed >= case.measure.max_seconds {
+            break;
+        }
+    }
+    Ok((passes, warm_launch_seconds))
+}
+
+fn oddities(memory: &MemoryMeasurement, class: DeviceClass, passes: u64) -> Vec<Oddity> {
+    let mut oddities = Vec::new();
+    if let Some(allocator) = &memory.allocator {
+        if allocator.readings < FEW_READINGS_A_PASS * passes {
+            oddities.push(Oddity::FewReadings { readings: allocator.readings });
+        }
+        let (first_bytes, peak_bytes) =
+            (allocator.first_pass_peak.saturating_sub(allocator.baseline), allocator.peak_bytes());
+        if first_bytes as f64 > FIRST_PASS_FACTOR * peak_bytes as f64 {
+            oddities.push(Oddity::FirstPassPeak { first_bytes, peak_bytes });
+        }
+    }
+    if class == DeviceClass::Software {
+        oddities.push(Oddity::SoftwareDevice);
+    }
+    oddities
+}
+
+/// Reads an allocator, from this thread or from one beside it.
+struct Sampler {
+    probe: Option<Box<dyn MemoryProbe>>,
+    readings: u64,
+}
+
+impl Sampler {
+    fn new(probe: Option<Box<dyn MemoryProbe>>) -> Self {
+        Self { probe, readings: 0 }
+    }
+
+    fn read(&mut self) -> Option<AllocatorReading> {
+        self.probe.as_mut()?.read()
+    }
+
+    /// Runs `work` and returns the most that was seen meanwhile, and right after it.
+    fn watch(
+        &mut self,
+        work: impl FnOnce() -> Result<(), Failure>,
+    ) -> Result<AllocatorReading, Failure> {
+        let Some(probe) = self.probe.as_mut() else {
+            return work().map(|()| AllocatorReading::default());
+        };
+        let done = AtomicBool::new(false);
+        let (outcome, (most, readings)) = thread::scope(|scope| {
+            let watcher = scope.spawn(|| watch_until(&done, probe.as_mut()));
+            let ended = EndOfWork(&done);
+            let outcome = work();
+            drop(ended);
+            (outcome, watcher.join().unwrap_or_default())
+        });
+        self.readings += readings;
+        outcome.map(|()| most)
+    }
+}
+
+/// Ends the watch also when the work panics, lest the scope wait for ever.
+struct EndOfWork<'a>(&'a AtomicBool);
+
+impl Drop for EndOfWork<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Release);
+    }
+}
+
+fn watch_until(done: &AtomicBool, probe: &mut dyn MemoryProbe) -> (AllocatorReading, u64) {
+    let (mut most, mut readings) = (AllocatorReading::default(), 0);
+    loop {
+        // Looked at before reading: the last reading is then after the end.
+        let last = done.load(Ordering::Acquire);
+        match probe.read() {
+            Some(reading) => {
+                most.in_use = most.in_use.max(reading.in_use);
+                most.reserved = most.reserved.max(reading.reserved);
+                readings += 1;
+            }
+            None => thread::sleep(NOTHING_TO_READ),
+        }
+        if last {
+            return (most, readings);
+        }
+    }
+}
