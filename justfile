@@ -29,6 +29,22 @@ bench-wgsl *ARGS:
 bench-ndarray *ARGS:
     {{ bkbench }} run configs/bk_core.toml --target ndarray "$@"
 
+# The KPIs alone: speedup and error of BK-Core, memory and throughput of the model
+kpi *ARGS:
+    {{ bkbench }} run configs/kpi.toml "$@"
+
+# The whole suite on a target: `just full cuda`
+full TARGET *ARGS:
+    shift; {{ bkbench }} run configs/full.toml --target {{ TARGET }} "$@"
+
+# The whole suite in minutes, on small sizes: what works here, and no claim about speed or memory
+full-quick *ARGS:
+    {{ bkbench }} run configs/full.toml --quick "$@"
+
+# The largest N that fits each model of CONFIG
+find-max CONFIG="configs/kpi.toml" *ARGS:
+    shift; {{ bkbench }} memory "{{ CONFIG }}" --find-max "$@"
+
 # Run the sweep that CONFIG describes
 run CONFIG *ARGS:
     {{ bkbench }} run "$@"

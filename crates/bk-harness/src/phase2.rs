@@ -55,11 +55,14 @@ impl Dimensions {
         let Self { vocabulary, width, layers, n_seq, ffn, .. } = *self;
         let inner = self.heads * self.head_dim;
         let norms = 3 * 2 * width;
-        let resolvent = 2 * width + 2 * (n_seq - 1) + 2 + 3 * width;
+        let resolvent = 2 * width + 2 + 3 * width;
         let memory = 4 * width * inner;
         let feed_forward = 2 * width * ffn + ffn + width;
         let blocks = layers * (norms + resolvent + memory + feed_forward);
-        2 * vocabulary * width + n_seq * width + blocks + 2 * width
+        // Sizes that the user gives have no limit.
+        let couplings = (2 * layers).saturating_mul(n_seq - 1);
+        let embeddings = (2 * width).saturating_mul(vocabulary).saturating_add(n_seq.saturating_mul(width));
+        [blocks, 2 * width, couplings, embeddings].into_iter().fold(0, u64::saturating_add)
     }
 
     /// Floating-point operations that a token costs going forward: two for each weight of a matrix, and
@@ -68,7 +71,8 @@ impl Dimensions {
         let inner = self.heads * self.head_dim;
         let matrices = 4 * self.width * inner + 2 * self.width * self.ffn + 4 * self.width;
         let memory = 2 * inner * self.head_dim;
-        2 * (self.layers * (matrices + memory) + self.width * self.vocabulary)
+        (2 * self.layers * (matrices + memory))
+            .saturating_add((2 * self.width).saturating_mul(self.vocabulary))
     }
 }
 

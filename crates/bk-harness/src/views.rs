@@ -150,7 +150,8 @@ fn view(run: &Run, target: &str, name: &str, benchmarks: &[&str]) -> View {
     }
 }
 
-fn row(result: &CaseResult, all: &[CaseResult]) -> Row {
+/// One case in a flat table; `all` holds what it is compared to.
+pub(crate) fn row(result: &CaseResult, all: &[CaseResult]) -> Row {
     let (status, reason) = match &result.outcome {
         Outcome::Measured(_) => (Status::Measured, None),
         Outcome::Skipped { reason } => (Status::Skipped, Some(reason.clone())),

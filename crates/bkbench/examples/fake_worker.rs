@@ -20,8 +20,10 @@ use std::time::Duration;
 
 use bk_harness::case::{Case, WorkloadSpec};
 use bk_harness::device::{DeviceClass, DeviceInfo};
+use bk_harness::memory::{AllocatorMemory, MemoryMeasurement};
 use bk_harness::numerics::Numerics;
 use bk_harness::outcome::{CacheState, Clock, Measurement, Outcome, Statistics, Timing};
+use bk_harness::phase2::AnalyticBytes;
 use bk_harness::protocol::{Event, PROTOCOL_VERSION, Phase, Request};
 use bk_harness::vectors::{VectorRow, VectorsOutcome};
 use bk_harness::workload::Work;
@@ -184,12 +186,15 @@ fn measured(arguments: &Arguments, case: &Case, name: &str) -> Outcome {
     };
     let clock = Clock::Wall;
     let timing = Timing { clock, samples, statistics, overhead_seconds: None, issue_hidden: false };
-    let WorkloadSpec::BkCore(spec) = &case.workload;
-    let elements = (spec.batch * spec.n) as u64;
+    // A case about memory has no times.
+    let timings = if memory(case).is_some() { Vec::new() } else { vec![timing] };
+    let elements = (case.workload.batch() * case.workload.n()) as u64;
     Outcome::Measured(Box::new(Measurement {
         numerics: numerics(0.5),
-        timings: vec![timing],
+        timings,
         first_launch_seconds: 0.1,
+        warm_launch_seconds: Some(center),
+        parts: Vec::new(),
         warmup_runs: 1,
         warmup_seconds: 0.1,
         cache: CacheState::Uncontrolled,
@@ -200,8 +205,26 @@ fn measured(arguments: &Arguments, case: &Case, name: &str) -> Outcome {
             flops: elements * 100,
         },
         copy_bytes_per_second: None,
+        matrix_flops_per_second: None,
+        memory: memory(case),
         warnings: Vec::new(),
     }))
+}
+
+/// What a case about memory needs: as much as it should by arithmetic, and a tenth more.
+fn memory(case: &Case) -> Option<MemoryMeasurement> {
+    let WorkloadSpec::Phase2Memory(spec) = &case.workload else { return None };
+    let analytic = AnalyticBytes::of(spec, case.dtype);
+    let peak = analytic.total() + analytic.total() / 10;
+    let allocator = AllocatorMemory {
+        baseline: 0,
+        loaded: analytic.weights,
+        first_pass_peak: peak,
+        peaks: vec![peak],
+        reserved: peak.next_power_of_two(),
+        readings: 1000,
+    };
+    Some(MemoryMeasurement { analytic, allocator: Some(allocator), driver: None, resident: None })
 }
 
 /// Errors of an output that is `units` roundings away from the truth.

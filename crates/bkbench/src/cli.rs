@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use bk_harness::case::{ElementType, Strategy};
+use bk_harness::config::AutotuneLevel;
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
@@ -231,6 +232,18 @@ pub(crate) struct WorkerArgs {
     /// Storage type of all its cases: some backends fix it once a process.
     #[arg(long, value_parser = element_type, default_value = "f32")]
     pub(crate) dtype: ElementType,
+
+    /// How finely autotune tells sizes apart: minimal, balanced, extensive or full.
+    #[arg(long, value_parser = autotune_level)]
+    pub(crate) autotune: Option<AutotuneLevel>,
+
+    /// One stream for all threads.
+    #[arg(long)]
+    pub(crate) single_stream: bool,
+
+    /// Folder in which compiled kernels are kept.
+    #[arg(long)]
+    pub(crate) kernel_cache: Option<PathBuf>,
 }
 
 /// Algorithms of the kernel as they are typed.
@@ -273,6 +286,14 @@ fn element_type(text: &str) -> Result<ElementType, String> {
         .into_iter()
         .find(|dtype| dtype.name() == text)
         .ok_or_else(|| "expected f64, f32, f16 or bf16".to_owned())
+}
+
+fn autotune_level(text: &str) -> Result<AutotuneLevel, String> {
+    use AutotuneLevel::{Balanced, Extensive, Full, Minimal};
+    [Minimal, Balanced, Extensive, Full]
+        .into_iter()
+        .find(|level| level.name() == text)
+        .ok_or_else(|| "expected minimal, balanced, extensive or full".to_owned())
 }
 
 #[cfg(test)]

@@ -1,5 +1,21 @@
 //! The engine that is built in: the targets of `bk-targets`, where this build has any.
 
+use std::path::PathBuf;
+
+use bk_harness::config::AutotuneLevel;
+
+/// How the runtime of a GPU target is set up before it is opened.
+#[derive(Debug, Clone, Default)]
+#[cfg_attr(not(feature = "targets"), expect(dead_code, reason = "there is nothing to set up"))]
+pub(crate) struct Setup {
+    /// How finely autotune tells sizes apart.
+    pub(crate) autotune: Option<AutotuneLevel>,
+    /// One stream for all threads.
+    pub(crate) single_stream: bool,
+    /// Folder in which compiled kernels are kept.
+    pub(crate) kernel_cache: Option<PathBuf>,
+}
+
 #[cfg(feature = "targets")]
 pub(crate) use with_targets::{crate_versions, known_targets, open};
 #[cfg(not(feature = "targets"))]
@@ -10,14 +26,15 @@ mod with_targets {
     use std::collections::BTreeMap;
     use std::path::Path;
 
-    use bk_harness::case::{Case, ElementType, Strategy};
-    use bk_harness::measure::measure;
+    use bk_harness::case::{Case, ElementType, Strategy, WorkloadSpec};
+    use bk_harness::measure::{measure, measure_memory};
     use bk_harness::outcome::Outcome;
     use bk_harness::protocol::{Event, PROTOCOL_VERSION, Phase};
     use bk_harness::vectors::VectorsOutcome;
     use bk_harness::workload::Failure;
-    use bk_targets::Target;
+    use bk_targets::{RuntimeSetup, Target};
 
+    use super::Setup;
     use crate::worker::Engine;
 
     /// Targets that are compiled in.
@@ -31,7 +48,12 @@ mod with_targets {
     }
 
     /// Opens the device of `target`, or says what is missing.
-    pub(crate) fn open(target: &str, dtype: ElementType) -> Result<Box<dyn Engine>, String> {
+    pub(crate) fn open(target: &str, dtype: ElementType, setup: &Setup) -> Result<Box<dyn Engine>, String> {
+        bk_targets::configure(&RuntimeSetup {
+            autotune: setup.autotune,
+            single_stream: setup.single_stream,
+            kernel_cache: setup.kernel_cache.clone(),
+        });
         let target = bk_targets::open(target, dtype).map_err(|unavailable| unavailable.to_string())?;
         Ok(Box::new(TargetEngine(target)))
     }
@@ -51,11 +73,19 @@ mod with_targets {
         fn run(&mut self, case: &Case, observe: &mut dyn FnMut(Phase)) -> Outcome {
             observe(Phase::Prepare);
             let class = self.0.device().class;
-            match self.0.workload(case) {
-                Ok(mut workload) => measure(workload.as_mut(), case, class, observe),
-                Err(Failure::Skip(reason)) => Outcome::Skipped { reason },
-                Err(Failure::Execution(error)) => Outcome::Failed { error },
-            }
+            let outcome = match &case.workload {
+                WorkloadSpec::Phase2Memory(_) => self
+                    .0
+                    .memory_workload(case)
+                    .map(|mut workload| measure_memory(workload.as_mut(), case, class, observe)),
+                WorkloadSpec::BkCore(_) | WorkloadSpec::Phase2Throughput(_) => {
+                    self.0.workload(case).map(|mut workload| measure(workload.as_mut(), case, class, observe))
+                }
+            };
+            outcome.unwrap_or_else(|failure| match failure {
+                Failure::Skip(reason) => Outcome::Skipped { reason },
+                Failure::Execution(error) => Outcome::Failed { error },
+            })
         }
 
         fn verify_vectors(&mut self, dir: Option<&Path>, strategy: Strategy) -> VectorsOutcome {
@@ -74,6 +104,7 @@ mod without_targets {
 
     use bk_harness::case::ElementType;
 
+    use super::Setup;
     use crate::worker::Engine;
 
     /// None: cases need an external worker.
@@ -87,7 +118,7 @@ mod without_targets {
     }
 
     /// Says that the target is not in this build.
-    pub(crate) fn open(target: &str, _dtype: ElementType) -> Result<Box<dyn Engine>, String> {
+    pub(crate) fn open(target: &str, _dtype: ElementType, _setup: &Setup) -> Result<Box<dyn Engine>, String> {
         Err(format!(
             "this bkbench was built without any target: build it with its default features, or name a program \
              with `--worker {target}=COMMAND`"

@@ -13,6 +13,7 @@ use miette::{Diagnostic, GraphicalReportHandler, GraphicalTheme, LabeledSpan, Na
 use thiserror::Error;
 
 use crate::exit::Exit;
+use crate::reports::ReportError;
 
 /// Why a command could not do what it was asked to.
 #[derive(Debug, Error)]
@@ -44,6 +45,9 @@ pub(crate) enum Error {
     /// Results that could not be written.
     #[error(transparent)]
     Save(StoreError),
+    /// Reports on results that are there.
+    #[error(transparent)]
+    Report(ReportError),
     /// The user asked to stop before there was anything to keep.
     #[error("interrupted before anything ran")]
     Interrupted,
@@ -67,10 +71,17 @@ impl Error {
     /// The exit code that the error means.
     pub(crate) fn exit(&self) -> Exit {
         match self {
-            Self::Config(_) | Self::Plan(_) | Self::SameName { .. } | Self::Prepare(_) => Exit::Usage,
-            Self::Save(_) | Self::Interrupted | Self::Serve(_) | Self::Output(_) | Self::System { .. } => {
-                Exit::ExecutionFailed
-            }
+            Self::Config(_)
+            | Self::Plan(_)
+            | Self::SameName { .. }
+            | Self::Prepare(_)
+            | Self::Report(ReportError::Store(_)) => Exit::Usage,
+            Self::Save(_)
+            | Self::Report(ReportError::Html(_))
+            | Self::Interrupted
+            | Self::Serve(_)
+            | Self::Output(_)
+            | Self::System { .. } => Exit::ExecutionFailed,
         }
     }
 

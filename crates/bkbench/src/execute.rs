@@ -8,13 +8,14 @@ use bk_harness::case::Case;
 use bk_harness::environment::{BuildInfo, Environment};
 use bk_harness::kpi;
 use bk_harness::outcome::{CaseResult, Outcome};
+use bk_harness::phase2;
 use bk_harness::protocol::Phase;
 use bk_harness::record::{ConfigRecord, Run, SCHEMA_VERSION, TargetRecord};
 use bk_harness::store::{Fingerprint, Journal, StoreError};
 use jiff::Timestamp;
 
 use crate::error::Error;
-use crate::pool::{Greeting, Interrupted, Observer, Pool, Probe};
+use crate::pool::{Greeting, Interrupted, Observer, Pool, Probe, WorkerSettings};
 use crate::progress::Progress;
 use crate::sweep::Sweep;
 
@@ -38,10 +39,13 @@ impl Targets {
         Ok(Self(probes))
     }
 
-    /// Why no case can run on `target`; `None` when it is there.
-    fn refusal(&self, target: &str) -> Option<Outcome> {
-        match self.0.get(target)? {
-            Probe::Available(_) => None,
+    /// Why `case` cannot run: its target is not there, or the device is too small for it.
+    fn refusal(&self, case: &Case, environment: &Environment) -> Option<Outcome> {
+        match self.0.get(&case.target)? {
+            Probe::Available(greeting) => {
+                let reason = phase2::refusal(case, &greeting.device, environment.memory_bytes)?;
+                Some(Outcome::Skipped { reason })
+            }
             Probe::Unavailable(reason) => Some(Outcome::Skipped { reason: reason.clone() }),
             Probe::Broken(error) => Some(Outcome::Failed { error: error.clone() }),
         }
@@ -116,13 +120,14 @@ impl Prepared {
             .filter(|case| !recorder.results.contains_key(&key(case)))
             .collect();
         let (refused, runnable): (Vec<_>, Vec<_>) =
-            left.into_iter().partition(|case| targets.refusal(&case.target).is_some());
+            left.into_iter().partition(|case| targets.refusal(case, environment).is_some());
         for case in refused {
-            if let Some(outcome) = targets.refusal(&case.target) {
+            if let Some(outcome) = targets.refusal(&case, environment) {
                 recorder.finished(CaseResult { case, outcome });
             }
         }
-        let interrupted = pool.run(&runnable, &mut recorder) == Err(Interrupted);
+        let settings = WorkerSettings::new(&self.sweep.config.runtime);
+        let interrupted = pool.run(&runnable, &settings, &mut recorder) == Err(Interrupted);
 
         let (results, journal) = recorder.end(planned.iter().map(|planned| &planned.case));
         let mut run = Run {
@@ -217,6 +222,10 @@ impl Recorder {
 impl Observer for Recorder {
     fn opened(&mut self, target: &str, greeting: &Greeting) {
         self.progress.line(&format!("{target}: {}", greeting.device.name));
+    }
+
+    fn rehearsed(&mut self, case: &Case) {
+        self.progress.rehearsed(case);
     }
 
     fn started(&mut self, case: &Case) {

@@ -33,6 +33,11 @@ impl Progress {
         Self { bar, estimate, cases: costs.len(), ended: 0, started: Instant::now() }
     }
 
+    /// A case runs once for autotune alone.
+    pub(crate) fn rehearsed(&self, case: &Case) {
+        self.show(case, "tuning");
+    }
+
     /// A case starts.
     pub(crate) fn started(&mut self, case: &Case) {
         self.started = Instant::now();

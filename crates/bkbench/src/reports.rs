@@ -1,27 +1,57 @@
-//! The report of a folder of results: a function of the JSON in it, whoever asks for it.
+//! The reports of a folder of results: functions of the JSON in it, whoever asks for them.
 
 use std::path::{Path, PathBuf};
 
 use bk_harness::record::Run;
-use bk_harness::report::{figures, markdown};
-use bk_harness::store::{StoreError, load_runs, save_text};
+use bk_harness::report::{Comprehensive, HtmlError, figures, html, markdown, suite_markdown};
+use bk_harness::store::{StoreError, load_runs, save_json, save_text};
+use thiserror::Error;
 
 /// Name of the report, beside the folders of the targets.
 const FILE_NAME: &str = "REPORT.md";
 
-/// Writes the report on every run whose results are under `folder`, and its figures. Returns the runs and
-/// the files, the report first.
+/// The same as one page with everything in it.
+const HTML_NAME: &str = "report.html";
+
+/// Names of the files that the suite of the Phase 2 model has beside them.
+const SUITE_NAME: &str = "PHASE2_BENCHMARK_REPORT.md";
+const COMPREHENSIVE_NAME: &str = "phase2_benchmark_comprehensive_report.json";
+
+/// Why there is no report.
+#[derive(Debug, Error)]
+pub(crate) enum ReportError {
+    /// A file.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// The page.
+    #[error(transparent)]
+    Html(#[from] HtmlError),
+}
+
+/// Writes the reports on every run whose results are under `folder`, and their figures. Returns the runs
+/// and the files, the report first.
 ///
 /// # Errors
 /// When there are no results, one cannot be read, or a file cannot be written.
-pub(crate) fn write(folder: &Path) -> Result<(Vec<Run>, Vec<PathBuf>), StoreError> {
+pub(crate) fn write(folder: &Path) -> Result<(Vec<Run>, Vec<PathBuf>), ReportError> {
     let runs = load_runs(&[folder.to_owned()])?;
-    let mut files = vec![folder.join(FILE_NAME)];
+    let mut files = vec![folder.join(FILE_NAME), folder.join(HTML_NAME)];
     save_text(&files[0], &markdown(&runs))?;
+    save_text(&files[1], &html(&runs)?)?;
+    if runs.iter().any(is_about_the_model) {
+        let (suite, comprehensive) = (folder.join(SUITE_NAME), folder.join(COMPREHENSIVE_NAME));
+        save_text(&suite, &suite_markdown(&runs))?;
+        save_json(&comprehensive, &Comprehensive::of(&runs))?;
+        files.extend([suite, comprehensive]);
+    }
     for figure in figures(&runs) {
         let path = folder.join(&figure.file_name);
         save_text(&path, &figure.svg)?;
         files.push(path);
     }
     Ok((runs, files))
+}
+
+fn is_about_the_model(run: &Run) -> bool {
+    run.results.iter().any(|result| result.case.workload.phase2().is_some())
 }

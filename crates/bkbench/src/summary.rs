@@ -14,8 +14,13 @@ use crate::output;
 use crate::verdict;
 
 /// Columns of the table behind the name of the case.
-const COLUMNS: [Metric; 5] = [
+const COLUMNS: [Metric; 10] = [
     Metric::Seconds,
+    Metric::TokensPerSecond,
+    Metric::MatrixFraction,
+    Metric::PeakBytes,
+    Metric::AnalyticBytes,
+    Metric::LogitError,
     Metric::Speedup,
     Metric::SpeedupVsTensor,
     Metric::SpeedupVsNative,

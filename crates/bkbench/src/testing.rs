@@ -59,11 +59,15 @@ pub(crate) fn measurement() -> Measurement {
         },
         timings: Vec::new(),
         first_launch_seconds: 1.0,
+        warm_launch_seconds: None,
+        parts: Vec::new(),
         warmup_runs: 1,
         warmup_seconds: 1.0,
         cache: CacheState::Uncontrolled,
         work: Work { elements: 16, bytes_read: 64, bytes_written: 128, flops: 1000 },
         copy_bytes_per_second: None,
+        matrix_flops_per_second: None,
+        memory: None,
         warnings: Vec::new(),
     }
 }

@@ -41,11 +41,7 @@ pub(super) fn kpi(table: &KpiTable, benchmark_names: &[&str], problems: &mut Pro
     })
 }
 
-fn comparison(
-    table: &KpiTable,
-    benchmark_names: &[&str],
-    problems: &mut Problems,
-) -> Option<Comparison> {
+fn comparison(table: &KpiTable, benchmark_names: &[&str], problems: &mut Problems) -> Option<Comparison> {
     match (&table.relative_to, &table.grows_with) {
         (None, None) => None,
         (Some(fields), None) => {

@@ -390,5 +390,8 @@ fn an_unknown_setting_of_the_runtime_is_refused() {
         with("autotune = 'most'"),
         ["s.toml:2:12: unknown autotune level `most` (expected one of minimal, balanced, extensive, full)"]
     );
-    assert_eq!(with("kernel_cach = true"), ["s.toml:2:1: unknown key `kernel_cach` (did you mean `kernel_cache`?)"]);
+    assert_eq!(
+        with("kernel_cach = true"),
+        ["s.toml:2:1: unknown key `kernel_cach` (did you mean `kernel_cache`?)"]
+    );
 }

@@ -7,9 +7,9 @@
 mod axes;
 mod choice;
 mod conditions;
+mod kinds;
 #[cfg(test)]
 mod kpi_mistakes;
-mod kinds;
 mod kpis;
 mod load;
 mod measure;

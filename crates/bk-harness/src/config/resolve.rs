@@ -31,8 +31,7 @@ pub(super) fn benchmark(
             "expected f32, f16 or bf16",
         );
     }
-    let kind =
-        keys.kind.as_ref().and_then(|kind| values::choice(kind, "kind", problems)).unwrap_or_default();
+    let kind = keys.kind.as_ref().and_then(|kind| values::choice(kind, "kind", problems)).unwrap_or_default();
     kinds::check_keys(kind, keys, problems);
     let benchmark = Benchmark {
         name: name.get().clone(),
@@ -62,10 +61,7 @@ pub(super) fn benchmark(
             "way to treat non-finite values",
             problems,
         ),
-        vocabulary: keys
-            .vocabulary
-            .as_ref()
-            .and_then(|size| values::size(size, "vocabulary", problems)),
+        vocabulary: keys.vocabulary.as_ref().and_then(|size| values::size(size, "vocabulary", problems)),
         cpu_dtype: keys.cpu_dtype.as_ref().and_then(|dtype| values::choice(dtype, "dtype", problems)),
         force: keys.force.as_ref().is_some_and(|force| *force.get()),
         measure: kinds::clocked(kind, measure::measure(keys, problems)),

@@ -53,10 +53,7 @@ impl AutotuneLevel {
 pub(super) fn runtime(table: &RuntimeTable, problems: &mut Problems) -> RuntimeOptions {
     let default = RuntimeOptions::default();
     RuntimeOptions {
-        autotune: table
-            .autotune
-            .as_ref()
-            .and_then(|level| values::choice(level, "autotune level", problems)),
+        autotune: table.autotune.as_ref().and_then(|level| values::choice(level, "autotune level", problems)),
         kernel_cache: table.kernel_cache.as_ref().map_or(default.kernel_cache, |cache| *cache.get()),
     }
 }

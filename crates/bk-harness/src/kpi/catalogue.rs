@@ -55,7 +55,7 @@ pub enum Direction {
 
 impl Metric {
     /// Every metric, in the order of a report's columns.
-    pub const ALL: [Self; 31] = [
+    pub const ALL: [Self; 32] = [
         Self::Seconds,
         Self::ElementsPerSecond,
         Self::BytesPerSecond,
@@ -72,6 +72,7 @@ impl Metric {
         Self::MaxErrorUnits,
         Self::NonFinite,
         Self::TokensPerSecond,
+        Self::LogitError,
         Self::ForwardTokensPerSecond,
         Self::BackwardTokensPerSecond,
         Self::BackwardOverForward,
@@ -93,6 +94,7 @@ impl Metric {
     pub fn info(self) -> MetricInfo {
         let (id, title, unit, description, direction) = match self {
             Self::TokensPerSecond
+            | Self::LogitError
             | Self::ForwardTokensPerSecond
             | Self::BackwardTokensPerSecond
             | Self::BackwardOverForward

@@ -160,7 +160,8 @@ impl Neighbours<'_> {
             (Some(own), Some(other)) => Outlook::Value(ratio(own, other)),
             (Some(_), None) => {
                 let broken = !matches!(self.results[position].outcome, Outcome::Skipped { .. });
-                let why = format!("{}, which it is compared with, has no {}", counterpart.id, kpi.metric.info().id);
+                let why =
+                    format!("{}, which it is compared with, has no {}", counterpart.id, kpi.metric.info().id);
                 Outlook::NothingToCompare { why, broken }
             }
         })

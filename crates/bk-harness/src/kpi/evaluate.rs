@@ -83,9 +83,7 @@ fn judge_case(
                 None => (Verdict::NotEvaluated, Standing::Broken, format!("invalid: {why}")),
             }
         }
-        (Outcome::Measured(_), Some(value), _) => {
-            (kpi.bound.judge(&value), Standing::Counts, margin(&value))
-        }
+        (Outcome::Measured(_), Some(value), _) => (kpi.bound.judge(&value), Standing::Counts, margin(&value)),
         (Outcome::Measured(_), None, _) if missing.is_some() => {
             let (why, broken) = missing.unwrap_or_default();
             let standing = if broken { Standing::Broken } else { Standing::Absent };

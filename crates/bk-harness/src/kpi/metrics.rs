@@ -48,6 +48,8 @@ pub enum Metric {
     NonFinite,
     /// Tokens a second of a whole launch.
     TokensPerSecond,
+    /// Largest error of a logit over the largest logit.
+    LogitError,
     /// Tokens a second of the forward part.
     ForwardTokensPerSecond,
     /// Tokens a second of the backward part.
@@ -170,6 +172,11 @@ fn add_numerics(values: &mut BTreeMap<Metric, MetricValue>, case: &Case, numeric
     if is_host(case) {
         return;
     }
+    values.insert(Metric::NonFinite, MetricValue::exact(numerics.non_finite as f64));
+    if case.workload.phase2().is_some() {
+        values.insert(Metric::LogitError, MetricValue::exact(numerics.max_rel_error));
+        return;
+    }
     values.extend([
         (Metric::Mse, MetricValue::exact(numerics.mse)),
         (Metric::MseClipped, MetricValue::exact(numerics.mse_clipped)),
@@ -177,7 +184,6 @@ fn add_numerics(values: &mut BTreeMap<Metric, MetricValue>, case: &Case, numeric
         (Metric::MaxRelError, MetricValue::exact(numerics.max_rel_error)),
         (Metric::MedianRelError, MetricValue::exact(numerics.median_rel_error)),
         (Metric::MaxErrorUnits, MetricValue::exact(numerics.max_error_units)),
-        (Metric::NonFinite, MetricValue::exact(numerics.non_finite as f64)),
     ]);
 }
 

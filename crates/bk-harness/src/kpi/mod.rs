@@ -9,6 +9,8 @@ mod comparison;
 mod evaluate;
 mod judge;
 mod metrics;
+#[cfg(test)]
+mod model_tests;
 mod models;
 #[cfg(test)]
 mod tests;

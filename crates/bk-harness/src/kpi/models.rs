@@ -50,9 +50,8 @@ fn add_rates(values: &mut BTreeMap<Metric, MetricValue>, measurement: &Measureme
 
 fn add_parts(values: &mut BTreeMap<Metric, MetricValue>, measurement: &Measurement) {
     let part = |part: Part| measurement.parts.iter().find(|timing| timing.part == part);
-    let tokens = |timing: &PartTiming| {
-        rate(measurement.work.elements as f64, &timing.statistics, Clock::Wall)
-    };
+    let tokens =
+        |timing: &PartTiming| rate(measurement.work.elements as f64, &timing.statistics, Clock::Wall);
     let (forward, backward) = (part(Part::Forward), part(Part::Backward));
     values.extend(forward.map(|timing| (Metric::ForwardTokensPerSecond, tokens(timing))));
     values.extend(backward.map(|timing| (Metric::BackwardTokensPerSecond, tokens(timing))));
@@ -140,16 +139,7 @@ pub(super) fn is_defined_for(metric: Metric, case: &Case) -> Option<bool> {
 }
 
 fn is_error(metric: Metric) -> bool {
-    matches!(
-        metric,
-        Metric::Mse
-            | Metric::MseClipped
-            | Metric::MaxAbsError
-            | Metric::MaxRelError
-            | Metric::MedianRelError
-            | Metric::MaxErrorUnits
-            | Metric::NonFinite
-    )
+    matches!(metric, Metric::LogitError | Metric::NonFinite)
 }
 
 impl Metric {
@@ -170,6 +160,13 @@ impl Metric {
 pub(super) fn info(metric: Metric) -> MetricInfo {
     use Direction::{Higher, Lower};
     let (id, title, unit, description, direction) = match metric {
+        Metric::LogitError => (
+            "logit_error",
+            "logit error",
+            Unit::Error,
+            "Largest distance of a logit from that of the float32 model on ndarray, over the largest logit",
+            Lower,
+        ),
         Metric::ForwardTokensPerSecond => (
             "forward_tokens_per_second",
             "forward",

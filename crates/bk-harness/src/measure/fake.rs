@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::Stopwatch;
 use crate::numerics::Numerics;
-use crate::workload::{Failure, InputSets, Work, Workload};
+use crate::workload::{Failure, InputSets, Part, Work, Workload};
 
 /// Time of the fake world, in seconds; it passes only when the fake device or its host does something.
 #[derive(Debug, Clone, Default)]
@@ -49,6 +49,9 @@ pub(super) struct FakeWorkload {
     pub(super) has_time_stamps: bool,
     pub(super) sets: InputSets,
     pub(super) copy_rate: Result<Option<f64>, Failure>,
+    pub(super) matrix_rate: Result<Option<f64>, Failure>,
+    /// Device time of the forward and the backward part, where a launch has them.
+    pub(super) parts: Option<[f64; 2]>,
     /// Launch after which the device is broken, seen at the next synchronisation.
     pub(super) fails_at: Option<u32>,
     /// Number of the verification from which on the output is wrong.
@@ -72,6 +75,8 @@ impl FakeWorkload {
             has_time_stamps: false,
             sets: InputSets { count: 4, exceed_cache: true, cpu: false },
             copy_rate: Ok(None),
+            matrix_rate: Ok(None),
+            parts: None,
             fails_at: None,
             wrong_from: None,
             launches: 0,
@@ -139,6 +144,24 @@ impl Workload for FakeWorkload {
 
     fn copy_rate(&mut self) -> Result<Option<f64>, Failure> {
         self.copy_rate.clone()
+    }
+
+    fn parts(&self) -> &'static [Part] {
+        if self.parts.is_some() { &[Part::Forward, Part::Backward] } else { &[] }
+    }
+
+    fn launch_part(&mut self, part: Part) -> Result<(), Failure> {
+        let Some([forward, backward]) = self.parts else { panic!("no parts were offered") };
+        self.time.pass(self.issue);
+        self.work_for(match part {
+            Part::Forward => forward,
+            Part::Backward => backward,
+        });
+        Ok(())
+    }
+
+    fn matrix_rate(&mut self) -> Result<Option<f64>, Failure> {
+        self.matrix_rate.clone()
     }
 
     fn verify(&mut self) -> Result<Numerics, Failure> {

@@ -170,10 +170,7 @@ impl Sampler {
     }
 
     /// Runs `work` and returns the most that was seen meanwhile, and right after it.
-    fn watch(
-        &mut self,
-        work: impl FnOnce() -> Result<(), Failure>,
-    ) -> Result<AllocatorReading, Failure> {
+    fn watch(&mut self, work: impl FnOnce() -> Result<(), Failure>) -> Result<AllocatorReading, Failure> {
         let Some(probe) = self.probe.as_mut() else {
             return work().map(|()| AllocatorReading::default());
         };
@@ -215,5 +212,138 @@ fn watch_until(done: &AtomicBool, probe: &mut dyn MemoryProbe) -> (AllocatorRead
         if last {
             return (most, readings);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::AtomicU64;
+
+    use super::*;
+    use crate::case::{Implementation, MeasureSpec, Mode, Phase2Spec, Preset, WorkloadSpec};
+    use crate::numerics::Numerics;
+    use crate::testing;
+
+    /// A device with 1,000 bytes of something else, on which weights take 500 and a pass 200 more for a
+    /// while; the first one 900, which is autotune's.
+    struct Fake {
+        in_use: Arc<AtomicU64>,
+        passes: u32,
+        has_probe: bool,
+        rejected: Option<String>,
+        fails_at: Option<u32>,
+    }
+
+    struct Probe(Arc<AtomicU64>);
+
+    impl MemoryProbe for Probe {
+        fn read(&mut self) -> Option<AllocatorReading> {
+            let in_use = self.0.load(Ordering::SeqCst);
+            Some(AllocatorReading { in_use, reserved: in_use.next_power_of_two() })
+        }
+    }
+
+    impl Fake {
+        fn new() -> Self {
+            let in_use = Arc::new(AtomicU64::new(1000));
+            Self { in_use, passes: 0, has_probe: true, rejected: None, fails_at: None }
+        }
+    }
+
+    impl MemoryWorkload for Fake {
+        fn load(&mut self) -> Result<(), Failure> {
+            self.in_use.fetch_add(500, Ordering::SeqCst);
+            Ok(())
+        }
+
+        fn run(&mut self) -> Result<(), Failure> {
+            self.passes += 1;
+            if self.fails_at == Some(self.passes) {
+                return Err(Failure::Execution("out of memory".to_owned()));
+            }
+            let bytes = if self.passes == 1 { 900 } else { 200 };
+            self.in_use.fetch_add(bytes, Ordering::SeqCst);
+            // Long enough to be seen on a machine that is busy with other things.
+            thread::sleep(Duration::from_millis(30));
+            self.in_use.fetch_sub(bytes, Ordering::SeqCst);
+            Ok(())
+        }
+
+        fn probe(&self) -> Option<Box<dyn MemoryProbe>> {
+            self.has_probe.then(|| Box::new(Probe(Arc::clone(&self.in_use))) as Box<dyn MemoryProbe>)
+        }
+
+        fn driver_bytes(&self) -> Option<u64> {
+            Some(10_000 + self.in_use.load(Ordering::SeqCst))
+        }
+
+        fn verify(&mut self) -> Result<Numerics, Failure> {
+            Ok(Numerics { rejected: self.rejected.clone(), ..testing::numerics() })
+        }
+    }
+
+    fn case(samples: u32) -> Case {
+        let (preset, mode) = (Preset::Small, Mode::Forward);
+        let spec = Phase2Spec {
+            preset,
+            mode,
+            batch: 2,
+            n: 8,
+            vocabulary: Some(256),
+            seed: 42,
+            asked_dtype: None,
+            force: false,
+        };
+        let measure = MeasureSpec { samples, ..testing::measure_spec() };
+        let workload = WorkloadSpec::Phase2Memory(spec);
+        Case { workload, measure, ..testing::case("cuda", Implementation::Kernel, 8) }
+    }
+
+    fn measure(fake: &mut Fake) -> Outcome {
+        measure_memory(fake, &case(3), DeviceClass::Gpu, &mut |_| {})
+    }
+
+    #[test]
+    fn the_peak_is_that_of_the_later_passes_without_what_was_there_before() {
+        let mut fake = Fake::new();
+        let Outcome::Measured(measurement) = measure(&mut fake) else { panic!("not measured") };
+        let memory = measurement.memory.unwrap();
+        assert_eq!(memory.peak_bytes(), Some(700));
+        let allocator = memory.allocator.unwrap();
+        assert_eq!((allocator.baseline, allocator.loaded), (1000, 1500));
+        assert_eq!((allocator.first_pass_peak, allocator.peaks.len()), (2400, 3));
+        assert_eq!(memory.driver.unwrap().bytes(), 500);
+        let warnings: Vec<&str> = measurement.warnings.iter().map(|one| one.id.as_str()).collect();
+        assert!(warnings.contains(&"first-pass-peak"), "{warnings:?}");
+        assert_eq!(fake.passes, 4);
+    }
+
+    #[test]
+    fn without_a_probe_the_resident_set_is_what_there_is() {
+        let mut fake = Fake { has_probe: false, ..Fake::new() };
+        let Outcome::Measured(measurement) = measure(&mut fake) else { panic!("not measured") };
+        let memory = measurement.memory.unwrap();
+        assert!(memory.allocator.is_none() && memory.resident.is_some());
+    }
+
+    #[test]
+    fn a_wrong_model_has_no_memory() {
+        let mut fake = Fake { rejected: Some("logits are NaN".to_owned()), ..Fake::new() };
+        let Outcome::Invalid { why, .. } = measure(&mut fake) else { panic!("counted") };
+        assert_eq!(why, "logits are NaN");
+    }
+
+    #[test]
+    fn a_pass_that_fails_fails_the_case() {
+        let mut fake = Fake { fails_at: Some(3), ..Fake::new() };
+        assert_eq!(measure(&mut fake), Outcome::Failed { error: "out of memory".to_owned() });
+    }
+
+    #[test]
+    fn phases_come_in_order_with_the_proof_last() {
+        let mut phases = Vec::new();
+        measure_memory(&mut Fake::new(), &case(1), DeviceClass::Gpu, &mut |phase| phases.push(phase));
+        assert_eq!(phases, [Phase::WarmUp, Phase::Sample, Phase::Verify]);
     }
 }

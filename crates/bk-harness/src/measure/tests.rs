@@ -363,3 +363,36 @@ fn the_time_budget_bounds_a_slow_case() {
     assert_close(measurement.timings[0].statistics.median, 0.3);
     assert_eq!(measurement.timings[1].samples.len(), 5);
 }
+
+#[test]
+fn parts_are_timed_by_themselves_as_often_as_launches_are() {
+    let mut workload = FakeWorkload::new(5e-5);
+    assert_eq!(on_gpu(&mut workload).parts, []);
+    workload.parts = Some([2e-5, 4e-5]);
+    let parts = on_gpu(&mut workload).parts;
+    let seconds: Vec<f64> = parts.iter().map(|part| part.statistics.median).collect();
+    // Issue and synchronisation are in each of them: 2 + 10 µs.
+    assert_close(seconds[0], 3.2e-5);
+    assert_close(seconds[1], 5.2e-5);
+    assert_eq!(parts[0].samples.len(), measure_spec().samples as usize);
+}
+
+#[test]
+fn the_launch_after_the_proof_is_the_first_without_compilation() {
+    let mut workload = FakeWorkload::new(2e-5);
+    workload.duration = Box::new(|launch, _| if launch == 0 { 1.0 } else { 2e-5 });
+    let measurement = on_gpu(&mut workload);
+    assert!(measurement.first_launch_seconds > 1.0);
+    assert_close(measurement.warm_launch_seconds.unwrap(), 3.2e-5);
+}
+
+#[test]
+fn a_matrix_rate_that_cannot_be_measured_is_a_warning_and_no_failure() {
+    let mut workload = FakeWorkload::new(2e-5);
+    workload.matrix_rate = Ok(Some(1e12));
+    assert_eq!(on_gpu(&mut workload).matrix_flops_per_second, Some(1e12));
+    workload.matrix_rate = Err(Failure::Execution("out of memory".to_owned()));
+    let measurement = on_gpu(&mut workload);
+    assert_eq!(measurement.matrix_flops_per_second, None);
+    assert!(warnings(&measurement).contains(&"matrix-rate-unknown"));
+}

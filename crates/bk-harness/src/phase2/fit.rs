@@ -48,7 +48,11 @@ mod tests {
     fn case(force: bool) -> Case {
         let spec = Phase2Spec { force, ..crate::phase2::tests::spec(Preset::Base, Mode::Forward, 1, 4096) };
         let workload = WorkloadSpec::Phase2Memory(spec);
-        Case { dtype: ElementType::F16, workload, ..testing::case("cuda", crate::case::Implementation::Kernel, 1) }
+        Case {
+            dtype: ElementType::F16,
+            workload,
+            ..testing::case("cuda", crate::case::Implementation::Kernel, 1)
+        }
     }
 
     fn gpu(memory_bytes: Option<u64>, max_tensor_bytes: Option<u64>) -> DeviceInfo {

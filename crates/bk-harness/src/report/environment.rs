@@ -10,12 +10,21 @@ use crate::record::{Run, TargetRecord};
 use crate::units;
 
 pub(super) fn environment(run: &Run) -> String {
+    let mut text = String::from("### Machine and program\n\n");
+    for (name, value) in facts(run) {
+        let _ = writeln!(text, "- {name}: {value}");
+    }
+    text + "\n" + &devices(run).markdown() + "\n"
+}
+
+/// What is known of the machine and the program, by name.
+pub(super) fn facts(run: &Run) -> Vec<(&'static str, String)> {
     let environment = &run.environment;
     let build = &environment.build;
-    let mut text = String::from("### Machine and program\n\n");
-    let mut item = |name: &str, value: String| {
+    let mut facts = Vec::new();
+    let mut item = |name: &'static str, value: String| {
         if !value.is_empty() {
-            let _ = writeln!(text, "- {name}: {value}");
+            facts.push((name, value));
         }
     };
     item("started", run.started.to_string());
@@ -29,7 +38,7 @@ pub(super) fn environment(run: &Run) -> String {
     item("features", build.features.join(", "));
     item("crates", pairs(&build.crate_versions, " "));
     item("variables", pairs(&environment.variables, "="));
-    text + "\n" + &devices(run).markdown() + "\n"
+    facts
 }
 
 fn cpu(run: &Run) -> String {
@@ -58,7 +67,7 @@ fn pairs(pairs: &BTreeMap<String, String>, between: &str) -> String {
     pairs.join(", ")
 }
 
-fn devices(run: &Run) -> Table {
+pub(super) fn devices(run: &Run) -> Table {
     let mut table = Table::new()
         .text("target")
         .text("device")

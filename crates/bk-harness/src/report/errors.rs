@@ -8,6 +8,20 @@ use crate::record::Run;
 use crate::units;
 
 pub(super) fn errors(run: &Run) -> String {
+    let table = table(run);
+    if table.is_empty() {
+        return String::new();
+    }
+    format!(
+        "### Errors\n\nAgainst the serial float64 result on the same inputs. A unit is what rounding the inputs to \
+         float32 may do by itself: 2^-24 times the condition number of the entry times its magnitude. \
+         Magnitudes are clipped at 50 for `MSE (clipped)`.\n\n{}\n",
+        table.markdown()
+    )
+}
+
+/// The errors of every case of the scan that has them.
+pub(super) fn table(run: &Run) -> Table {
     let mut table = Table::new()
         .text("case")
         .text("verdict")
@@ -29,19 +43,11 @@ pub(super) fn errors(run: &Run) -> String {
             }
             _ => continue,
         };
-        if result.case.target != crate::plan::HOST_TARGET {
+        if result.case.target != crate::plan::HOST_TARGET && result.case.workload.phase2().is_none() {
             table.row(row(case_label(run, &result.case), verdict, numerics));
         }
     }
-    if table.is_empty() {
-        return String::new();
-    }
-    format!(
-        "### Errors\n\nAgainst the serial float64 result on the same inputs. A unit is what rounding the inputs to \
-         float32 may do by itself: 2^-24 times the condition number of the entry times its magnitude. \
-         Magnitudes are clipped at 50 for `MSE (clipped)`.\n\n{}\n",
-        table.markdown()
-    )
+    table
 }
 
 fn row(label: String, verdict: &str, numerics: &Numerics) -> Vec<String> {

@@ -6,8 +6,16 @@ use crate::record::Run;
 use crate::units;
 
 pub(super) fn kpis(run: &Run) -> String {
+    match table(run) {
+        Some(table) => format!("### KPIs\n\n{}\n", table.markdown()),
+        None => String::new(),
+    }
+}
+
+/// The KPIs of a run, one a row; `None` where it has none.
+pub(super) fn table(run: &Run) -> Option<Table> {
     if run.kpis.is_empty() {
-        return String::new();
+        return None;
     }
     let mut table = Table::new()
         .text("KPI")
@@ -20,7 +28,7 @@ pub(super) fn kpis(run: &Run) -> String {
     for kpi in &run.kpis {
         table.row(row(kpi));
     }
-    format!("### KPIs\n\n{}\n", table.markdown())
+    Some(table)
 }
 
 fn row(result: &KpiResult) -> Vec<String> {

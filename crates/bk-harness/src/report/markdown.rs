@@ -16,7 +16,16 @@ use crate::record::Run;
 /// The same runs always give the same text. Figures are linked by name: write what
 /// [`figures`](super::figures) returns beside the report.
 pub fn markdown(runs: &[Run]) -> String {
-    let mut text = String::from("# Benchmark report\n\n");
+    titled("Benchmark report", runs)
+}
+
+/// As [`markdown`], under the name that the suite of the Phase 2 model has.
+pub fn suite_markdown(runs: &[Run]) -> String {
+    titled("Phase 2 benchmark report", runs)
+}
+
+fn titled(title: &str, runs: &[Run]) -> String {
+    let mut text = format!("# {title}\n\n");
     if runs.is_empty() {
         text += "There are no results.\n";
     }
@@ -44,9 +53,10 @@ fn section(run: &Run, namesakes: usize) -> String {
     text
 }
 
-fn reproduce(run: &Run) -> String {
+/// What to type for the same run, one command a line.
+pub(super) fn commands(run: &Run) -> String {
     let build = &run.environment.build;
-    let mut text = String::from("### How to do it again\n\n```sh\n");
+    let mut text = String::new();
     if let Some(revision) = &build.git_revision {
         let changes = if build.git_dirty == Some(true) { "  # and the changes made since" } else { "" };
         let _ = writeln!(text, "git checkout {revision}{changes}");
@@ -54,7 +64,11 @@ fn reproduce(run: &Run) -> String {
     if !run.environment.command_line.is_empty() {
         let _ = writeln!(text, "{}", run.environment.command_line.join(" "));
     }
-    text += "```\n\n";
+    text
+}
+
+fn reproduce(run: &Run) -> String {
+    let mut text = format!("### How to do it again\n\n```sh\n{}```\n\n", commands(run));
     if !run.config.source.trim().is_empty() {
         let source = run.config.source.trim_end();
         // A fence longer than any in the config.

@@ -1,10 +1,14 @@
 //! Reports: text and figures that are functions of the recorded runs and of nothing else.
 
+mod comprehensive;
+mod details;
 mod environment;
 mod errors;
 mod headline;
+mod html;
 mod kpis;
 mod markdown;
+mod models;
 mod problems;
 mod results;
 mod svg;
@@ -12,13 +16,13 @@ mod table;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
-
 use crate::case::Case;
 use crate::device::DeviceClass;
 use crate::record::Run;
 
-pub use markdown::markdown;
+pub use comprehensive::Comprehensive;
+pub use html::{HtmlError, html};
+pub use markdown::{markdown, suite_markdown};
 pub use svg::{Figure, figures};
 
 /// Name of a target in a report: one that is executed on the CPU says so.
@@ -30,13 +34,18 @@ fn target_label(run: &Run, target: &str) -> String {
     }
 }
 
-/// Name of a case in a table: its id, and `software` where it is executed on the CPU.
+/// Name of a case in a table: its id, `software` where it is executed on the CPU, and the type that it
+/// stands for where the config allowed another.
 fn case_label(run: &Run, case: &Case) -> String {
     let device = run.targets.get(&case.target).and_then(crate::record::TargetRecord::device);
-    match device {
-        Some(device) if device.class == DeviceClass::Software => format!("`{}` software", case.id),
-        _ => format!("`{}`", case.id),
+    let mut label = format!("`{}`", case.id);
+    if device.is_some_and(|device| device.class == DeviceClass::Software) {
+        label += " software";
     }
+    if let Some(asked) = case.workload.phase2().and_then(|spec| spec.asked_dtype) {
+        label += &format!(" in {} instead of {}", case.dtype.name(), asked.name());
+    }
+    label
 }
 
 /// Names of the benchmarks that have results, in the order in which they ran.
@@ -48,15 +57,4 @@ fn benchmarks(run: &Run) -> Vec<&str> {
         }
     }
     names
-}
-
-/// Cases with a name for the line on which they lie: what they have in common but `N`.
-fn by_line<'a, T>(points: impl IntoIterator<Item = (&'a Case, T)>) -> BTreeMap<String, Vec<(usize, T)>> {
-    let mut lines: BTreeMap<String, Vec<(usize, T)>> = BTreeMap::new();
-    for (case, value) in points {
-        let n = case.workload.n();
-        let line = case.id.replacen(&format!("-n{n}/"), "/", 1);
-        lines.entry(line).or_default().push((n, value));
-    }
-    lines
 }

@@ -10,6 +10,10 @@ use crate::record::Run;
 
 /// Failed and invalid cases, each with its error.
 pub(super) fn broken(run: &Run) -> String {
+    section("Failed and invalid", &broken_table(run))
+}
+
+pub(super) fn broken_table(run: &Run) -> Table {
     let mut table = Table::new().text("case").text("status").text("why");
     for result in &run.results {
         let label = format!("{} ({})", case_label(run, &result.case), result.case.benchmark);
@@ -19,11 +23,15 @@ pub(super) fn broken(run: &Run) -> String {
             Outcome::Measured(_) | Outcome::Skipped { .. } => {}
         }
     }
-    section("Failed and invalid", &table)
+    table
 }
 
 /// Skipped cases by their reason: a target that is not there skips many.
 pub(super) fn skipped(run: &Run) -> String {
+    section("Skipped", &skipped_table(run))
+}
+
+pub(super) fn skipped_table(run: &Run) -> Table {
     let mut reasons: BTreeMap<&str, Vec<String>> = BTreeMap::new();
     for result in &run.results {
         if let Outcome::Skipped { reason } = &result.outcome {
@@ -34,11 +42,15 @@ pub(super) fn skipped(run: &Run) -> String {
     for (reason, cases) in reasons {
         table.row(vec![few(&cases), reason.to_owned()]);
     }
-    section("Skipped", &table)
+    table
 }
 
 /// Warnings, those of a kind together.
 pub(super) fn warnings(run: &Run) -> String {
+    section("Warnings", &warnings_table(run))
+}
+
+pub(super) fn warnings_table(run: &Run) -> Table {
     let mut kinds: BTreeMap<&str, Vec<(String, &Warning)>> = BTreeMap::new();
     for result in &run.results {
         if let Outcome::Measured(measurement) = &result.outcome {
@@ -58,7 +70,7 @@ pub(super) fn warnings(run: &Run) -> String {
         };
         table.row(vec![id.to_owned(), few(&cases), cause, first.remedy.clone()]);
     }
-    section("Warnings", &table)
+    table
 }
 
 fn section(title: &str, table: &Table) -> String {

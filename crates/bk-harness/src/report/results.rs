@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt::Write as _;
 
 use super::table::Table;
-use super::{benchmarks, case_label, svg};
+use super::{benchmarks, case_label, models, svg};
 use crate::kpi::{Metric, MetricValue, metrics};
 use crate::outcome::{CaseResult, Clock, Measurement, Outcome, Statistics};
 use crate::record::Run;
@@ -21,12 +21,21 @@ const COLUMNS: [Metric; 7] = [
     Metric::SpeedupVsNative,
 ];
 
+/// The table of a benchmark and what its columns are; no rows where nothing was measured.
+pub(super) fn benchmark_table(run: &Run, benchmark: &str) -> (Table, &'static [Metric]) {
+    let first = run.results.iter().find(|result| result.case.benchmark == benchmark);
+    match first.and_then(|result| models::columns(&result.case.workload)) {
+        Some(columns) => (models::table(run, benchmark, columns), columns),
+        None => (table(run, benchmark), &COLUMNS),
+    }
+}
+
 /// `namesakes` is the number of earlier runs of the same name, which have figures of their own.
 pub(super) fn results(run: &Run, namesakes: usize) -> String {
     let mut text = String::new();
     let mut legend: Vec<Metric> = Vec::new();
     for benchmark in benchmarks(run) {
-        let table = table(run, benchmark);
+        let (table, columns) = benchmark_table(run, benchmark);
         if table.is_empty() {
             continue;
         }
@@ -35,9 +44,9 @@ pub(super) fn results(run: &Run, namesakes: usize) -> String {
             let _ = write!(text, "![{}]({})\n\n", figure.title, figure.file_name);
         }
         let shown = table.titles();
-        for metric in COLUMNS {
-            if shown.contains(&metric.info().title) && !legend.contains(&metric) {
-                legend.push(metric);
+        for metric in columns {
+            if shown.contains(&metric.info().title) && !legend.contains(metric) {
+                legend.push(*metric);
             }
         }
     }
@@ -96,23 +105,34 @@ fn cell(metric: Metric, values: &BTreeMap<Metric, MetricValue>) -> String {
 }
 
 fn legend(columns: &[Metric]) -> String {
-    let mut text = String::from(
-        "What the columns mean:\n\n\
-         - time: median time of a launch with its bootstrap 95 % interval, by the clock in the next column\n\
-         - clock: `launch_regression` is the slope of the time of k launches over k (`issue hidden`: the \
-         launches waited on the device, so that the host's time to issue them is not in it); \
-         `device_timestamp` is the device's own clock; `wall` is the host's time of one launch with its \
-         synchronisation. Times of different clocks are different quantities\n\
-         - wall: median time of one synchronised launch by the host's clock\n\
-         - first launch: by the same clock, with compilation and autotune\n",
-    );
-    for metric in columns {
-        let info = metric.info();
-        let description = lower_first(info.description);
-        let _ = writeln!(text, "- {}: {description}", info.title);
+    let mut text = String::from("What the columns mean:\n\n");
+    for (title, meaning) in legend_entries(columns) {
+        let _ = writeln!(text, "- {title}: {meaning}");
     }
     text + "\nRows marked `software` ran a GPU interface on the CPU: checks of correctness, no claims about speed.\n\n"
 }
+
+/// Titles of columns and what they mean, those of the times first.
+pub(super) fn legend_entries(columns: &[Metric]) -> Vec<(String, String)> {
+    let times = TIMES.iter().map(|(title, meaning)| ((*title).to_owned(), (*meaning).to_owned()));
+    let metrics = columns.iter().map(|metric| metric.info());
+    // The times have been explained above.
+    let metrics = metrics.filter(|info| TIMES.iter().all(|(title, _)| *title != info.title));
+    times.chain(metrics.map(|info| (info.title.to_owned(), lower_first(info.description)))).collect()
+}
+
+const TIMES: [(&str, &str); 4] = [
+    ("time", "median time of a launch with its bootstrap 95 % interval, by the clock in the next column"),
+    (
+        "clock",
+        "`launch_regression` is the slope of the time of k launches over k (`issue hidden`: the launches waited \
+         on the device, so that the host's time to issue them is not in it); `device_timestamp` is the device's \
+         own clock; `wall` is the host's time of one launch with its synchronisation, and the clock of models. \
+         Times of different clocks are different quantities",
+    ),
+    ("wall", "median time of one synchronised launch by the host's clock"),
+    ("first launch", "by the same clock, with compilation and autotune"),
+];
 
 fn lower_first(sentence: &str) -> String {
     let mut letters = sentence.chars();

@@ -1,11 +1,16 @@
-//! Figures: time over `N` on logarithmic axes, as small hand-written SVG.
+//! Figures: a metric over a size on logarithmic axes, as small hand-written SVG.
+//!
+//! Colours follow the reader's scheme, light or dark, in a file of its own as well as inside a page.
 
 use std::fmt::Write as _;
 
-use super::{benchmarks, by_line, target_label};
-use crate::outcome::{Outcome, Statistics};
+use super::benchmarks;
+use super::html::escaped;
+use crate::kpi::{MetricValue, Unit};
 use crate::record::Run;
 use crate::units;
+
+mod lines;
 
 /// A figure for a file beside the report.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -21,7 +26,7 @@ pub struct Figure {
 /// Sizes in user units; the picture scales.
 const WIDTH: f64 = 760.0;
 const ROW: f64 = 18.0;
-const PLOT: Area = Area { left: 70.0, right: 740.0, top: 40.0, bottom: 340.0 };
+const PLOT: Area = Area { left: 110.0, right: 740.0, top: 40.0, bottom: 340.0 };
 
 /// Distinguishable also with the common colour-vision deficiencies (Okabe and Ito), on white and on black.
 const COLOURS: [&str; 7] = ["#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#7f7f7f"];
@@ -33,11 +38,26 @@ struct Area {
     bottom: f64,
 }
 
-/// One line of a figure.
+/// What a figure shows.
+struct Plot {
+    /// `{benchmark}: {title}` is the title of the figure.
+    title: &'static str,
+    /// What is on the horizontal axis.
+    across: &'static str,
+    unit: Unit,
+    lines: Vec<Line>,
+}
+
+/// One line of a figure; its values are positive.
 struct Line {
     label: String,
-    points: Vec<(f64, Statistics)>,
+    points: Vec<(f64, MetricValue)>,
 }
+
+/// Classes of the picture. Inside a page they are the page's too, so their names are not likely to be taken.
+const STYLE: &str = "<style>.bkf-paper{fill:#fff}.bkf-grid{stroke:#ddd}.bkf text{fill:#222}\
+    @media (prefers-color-scheme:dark){.bkf-paper{fill:#1b1f24}.bkf-grid{stroke:#3a414a}.bkf text{fill:#d8dee6}}\
+    @media print{.bkf-paper{fill:#fff}.bkf-grid{stroke:#ddd}.bkf text{fill:#222}}</style>";
 
 /// Every figure of `runs`: one for each benchmark in which a case was measured at several `N`.
 pub fn figures(runs: &[Run]) -> Vec<Figure> {
@@ -57,12 +77,12 @@ pub(super) fn namesakes(runs: &[Run], index: usize) -> usize {
 /// The figure of a benchmark, if its cases have several `N`. Runs with the same name, of which there were
 /// `namesakes` before, have files of their own.
 pub(super) fn of_benchmark(run: &Run, namesakes: usize, benchmark: &str) -> Option<Figure> {
-    let lines = lines(run, benchmark);
-    if lines.is_empty() {
+    let plot = lines::plot(run, benchmark);
+    if plot.lines.is_empty() {
         return None;
     }
-    let title = format!("{benchmark}: time of a launch over N");
-    let svg = draw(&title, &lines);
+    let title = format!("{benchmark}: {}", plot.title);
+    let svg = draw(&title, &plot);
     let number = if namesakes == 0 { String::new() } else { format!("-{}", namesakes + 1) };
     Some(Figure { file_name: format!("{}{number}-{}.svg", run.name, file_part(run, benchmark)), title, svg })
 }
@@ -78,44 +98,23 @@ fn file_part(run: &Run, name: &str) -> String {
     }
 }
 
-/// The lines with two points or more, each of the clock that its cases use.
-fn lines(run: &Run, benchmark: &str) -> Vec<Line> {
-    let measured =
-        run.results.iter().filter(|result| result.case.benchmark == benchmark).filter_map(|result| {
-            let Outcome::Measured(measurement) = &result.outcome else { return None };
-            let timing = measurement.timings.first()?;
-            // A logarithm needs a positive time.
-            (timing.statistics.min > 0.0).then_some((&result.case, (result.case.target.clone(), timing)))
-        });
-    let lines = by_line(measured).into_iter().filter(|(_, points)| points.len() > 1);
-    lines
-        .map(|(line, mut points)| {
-            points.sort_by_key(|(n, _)| *n);
-            let (target, timing) = &points[0].1;
-            let name = line.replacen(target.as_str(), &target_label(run, target), 1);
-            let label = format!("{name}, {}", units::clock(timing.clock));
-            let points = points.iter().map(|(n, (_, timing))| (*n as f64, timing.statistics)).collect();
-            Line { label, points }
-        })
-        .collect()
-}
-
-fn draw(title: &str, lines: &[Line]) -> String {
+fn draw(title: &str, plot: &Plot) -> String {
+    let lines = &plot.lines;
     let points = || lines.iter().flat_map(|line| &line.points);
     let x = Axis::over(points().map(|point| point.0), 2.0, (PLOT.left, PLOT.right));
-    let times = points().flat_map(|point| [point.1.median_low, point.1.median_high]);
-    let y = Axis::over(times, 10.0, (PLOT.bottom, PLOT.top));
+    let values = points().flat_map(|point| [point.1.low, point.1.high]);
+    let y = Axis::over(values, 10.0, (PLOT.bottom, PLOT.top));
     let height = PLOT.bottom + 60.0 + ROW * lines.len() as f64;
     let mut svg = format!(
-        "<svg xmlns=\"http://www.w3.org/2000/svg\" viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" \
-         font-family=\"sans-serif\" font-size=\"12\">\n<title>{}</title>\n\
-         <rect width=\"100%\" height=\"100%\" fill=\"white\"/>\n\
+        "<svg xmlns=\"http://www.w3.org/2000/svg\" class=\"bkf\" viewBox=\"0 0 {WIDTH} {height}\" role=\"img\" \
+         font-family=\"sans-serif\" font-size=\"12\">\n<title>{}</title>\n{STYLE}\n\
+         <rect width=\"100%\" height=\"100%\" class=\"bkf-paper\"/>\n\
          <text x=\"{}\" y=\"20\" font-size=\"14\">{}</text>\n",
         escaped(title),
         PLOT.left,
         escaped(title)
     );
-    grid(&mut svg, &x, &y);
+    grid(&mut svg, plot, &x, &y);
     for (index, line) in lines.iter().enumerate() {
         draw_line(&mut svg, line, COLOURS[index % COLOURS.len()], &x, &y);
         let top = PLOT.bottom + 60.0 + ROW * index as f64;
@@ -124,43 +123,44 @@ fn draw(title: &str, lines: &[Line]) -> String {
     svg + "</svg>\n"
 }
 
-fn grid(svg: &mut String, x: &Axis, y: &Axis) {
+fn grid(svg: &mut String, plot: &Plot, x: &Axis, y: &Axis) {
     let Area { left, right, top, bottom } = PLOT;
-    for n in x.ticks() {
-        let at = x.position(n);
+    for size in x.ticks() {
+        let at = x.position(size);
         let _ = writeln!(
             svg,
-            "<path d=\"M{at:.1} {top}V{bottom}\" stroke=\"#ddd\"/>\
-             <text x=\"{at:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{n}</text>",
+            "<path d=\"M{at:.1} {top}V{bottom}\" class=\"bkf-grid\"/>\
+             <text x=\"{at:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{size}</text>",
             bottom + 16.0
         );
     }
-    for seconds in y.ticks() {
-        let at = y.position(seconds);
+    for value in y.ticks() {
+        let at = y.position(value);
         let _ = writeln!(
             svg,
-            "<path d=\"M{left} {at:.1}H{right}\" stroke=\"#ddd\"/>\
+            "<path d=\"M{left} {at:.1}H{right}\" class=\"bkf-grid\"/>\
              <text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
             left - 6.0,
             at + 4.0,
-            units::time(seconds)
+            units::value(value, plot.unit)
         );
     }
     let _ = writeln!(
         svg,
-        "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">N</text>",
+        "<text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>",
         f64::midpoint(left, right),
-        bottom + 34.0
+        bottom + 34.0,
+        plot.across
     );
 }
 
-/// The medians, joined, with their intervals.
+/// The values, joined, with their intervals.
 fn draw_line(svg: &mut String, line: &Line, colour: &str, x: &Axis, y: &Axis) {
     let mut path = String::new();
-    for (index, (n, time)) in line.points.iter().enumerate() {
-        let (at, level) = (x.position(*n), y.position(time.median));
+    for (index, (size, value)) in line.points.iter().enumerate() {
+        let (at, level) = (x.position(*size), y.position(value.value));
         let _ = write!(path, "{}{at:.1} {level:.1}", if index == 0 { "M" } else { "L" });
-        let (low, high) = (y.position(time.median_low), y.position(time.median_high));
+        let (low, high) = (y.position(value.low), y.position(value.high));
         let _ = writeln!(
             svg,
             "<circle cx=\"{at:.1}\" cy=\"{level:.1}\" r=\"3\" fill=\"{colour}\"/>\
@@ -181,10 +181,6 @@ fn legend(svg: &mut String, label: &str, colour: &str, top: f64) {
         top + 4.0,
         escaped(label)
     );
-}
-
-fn escaped(text: &str) -> String {
-    text.replace('&', "&amp;").replace('<', "&lt;").replace('>', "&gt;").replace('"', "&quot;")
 }
 
 /// A logarithmic axis with ticks at powers of its base.
@@ -239,10 +235,5 @@ mod tests {
         let axis = Axis::over([1e-3].into_iter(), 10.0, (0.0, 100.0));
         assert!(axis.position(1e-3).is_finite());
         assert_eq!(axis.ticks().len(), 2);
-    }
-
-    #[test]
-    fn a_name_with_markup_does_not_break_the_picture() {
-        assert_eq!(escaped("a<b> & \"c\""), "a&lt;b&gt; &amp; &quot;c&quot;");
     }
 }

@@ -1,4 +1,6 @@
-//! Markdown tables.
+//! Tables, as Markdown and as HTML.
+
+use super::html;
 
 /// A table whose columns without any content are left out.
 pub(super) struct Table {
@@ -34,7 +36,7 @@ impl Table {
     /// Adds a row with a cell for each column.
     pub(super) fn row(&mut self, cells: Vec<String>) {
         debug_assert_eq!(cells.len(), self.columns.len());
-        self.rows.push(cells.iter().map(|cell| escaped(cell)).collect());
+        self.rows.push(cells);
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -48,15 +50,34 @@ impl Table {
 
     pub(super) fn markdown(&self) -> String {
         let shown = self.shown();
-        let line = |cells: Vec<&str>| format!("| {} |\n", cells.join(" | "));
-        let mut text = line(shown.iter().map(|&index| self.columns[index].title.as_str()).collect());
-        text += &line(
-            shown.iter().map(|&index| if self.columns[index].number { "--:" } else { "---" }).collect(),
-        );
+        let line = |cells: Vec<String>| format!("| {} |\n", cells.join(" | "));
+        let mut text = line(shown.iter().map(|&index| self.columns[index].title.clone()).collect());
+        let alignment = |&index: &usize| if self.columns[index].number { "--:" } else { "---" }.to_owned();
+        text += &line(shown.iter().map(alignment).collect());
         for row in &self.rows {
-            text += &line(shown.iter().map(|&index| row[index].as_str()).collect());
+            text += &line(shown.iter().map(|&index| escaped(&row[index])).collect());
         }
         text
+    }
+
+    /// The table as an HTML element.
+    pub(super) fn html(&self) -> String {
+        let shown = self.shown();
+        let class = |index: usize| if self.columns[index].number { " class=\"number\"" } else { "" };
+        let mut text = String::from("<div class=\"scroll\"><table>\n<thead><tr>");
+        for &index in &shown {
+            let title = html::escaped(&self.columns[index].title);
+            text += &format!("<th scope=\"col\"{}>{title}</th>", class(index));
+        }
+        text += "</tr></thead>\n<tbody>\n";
+        for row in &self.rows {
+            text += "<tr>";
+            for &index in &shown {
+                text += &format!("<td{}>{}</td>", class(index), html::inline(&row[index]));
+            }
+            text += "</tr>\n";
+        }
+        text + "</tbody></table></div>\n"
     }
 
     fn shown(&self) -> Vec<usize> {
@@ -83,6 +104,16 @@ mod tests {
     #[test]
     fn markup_is_shown_and_not_obeyed() {
         assert_eq!(escaped("wgpu<spirv> `<id>`"), "wgpu\\<spirv> `<id>`");
+    }
+
+    #[test]
+    fn in_html_markup_is_shown_too_and_code_and_emphasis_are_kept() {
+        let mut table = Table::new().text("case").number("time").text("note");
+        table.row(vec!["`a<b>`".into(), "**1 s**".into(), String::new()]);
+        let html = table.html();
+        assert!(html.contains("<td><code>a&lt;b&gt;</code></td>"), "{html}");
+        assert!(html.contains("<td class=\"number\"><strong>1 s</strong></td>"), "{html}");
+        assert!(!html.contains("note"), "{html}");
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The whole report of a hand-built run.
 
-use super::{figures, markdown};
+use super::{Comprehensive, figures, html, markdown, suite_markdown};
 use crate::case::Implementation;
 use crate::condition::Condition;
 use crate::kpi::{Aggregate, Bound, Kpi, Metric, Severity};
@@ -153,4 +153,103 @@ fn kpis_that_could_not_be_judged_are_not_met() {
 #[test]
 fn no_results_are_said_to_be_none() {
     assert_eq!(markdown(&[]), "# Benchmark report\n\nThere are no results.\n");
+}
+
+/// A run of the model with `memory` cases of growing N, of which the last failed.
+fn models() -> Run {
+    use crate::case::{Case, ElementType, Mode, Phase2Spec, Preset, WorkloadSpec};
+    use crate::memory::{AllocatorMemory, MemoryMeasurement};
+    use crate::phase2::AnalyticBytes;
+
+    let memory = |n: usize| {
+        let (preset, mode, asked_dtype) = (Preset::Base, Mode::Forward, Some(ElementType::F16));
+        let spec =
+            Phase2Spec { preset, mode, batch: 1, n, vocabulary: None, seed: 42, asked_dtype, force: false };
+        let analytic = AnalyticBytes::of(&spec, ElementType::F32);
+        let allocator = AllocatorMemory {
+            baseline: 0,
+            loaded: analytic.weights,
+            first_pass_peak: analytic.total(),
+            peaks: vec![analytic.total()],
+            reserved: 2 * analytic.total(),
+            readings: 500,
+        };
+        let memory = MemoryMeasurement { analytic, allocator: Some(allocator), driver: None, resident: None };
+        let id = format!("phase2-memory/wgpu/f32/b1-n{n}/base-forward");
+        let workload = WorkloadSpec::Phase2Memory(spec);
+        let case = Case { id, workload, ..case("wgpu", Implementation::Tensor, n) };
+        let measurement = Measurement { memory: Some(memory), ..measurement(Vec::new()) };
+        CaseResult { case, outcome: Outcome::Measured(Box::new(measurement)) }
+    };
+    let failed =
+        CaseResult { outcome: Outcome::Failed { error: "device <lost>".to_owned() }, ..memory(4096) };
+    let mut config = config();
+    config.quick = true;
+    config.kpis = vec![Kpi { hardware_only: false, ..kpi("small", Metric::PeakBytes, Bound::AtMost(8e9)) }];
+    run(config, vec![memory(512), memory(1024), failed])
+}
+
+#[test]
+fn the_model_has_tables_of_its_own_that_say_which_type_stands_for_which() {
+    let report = suite_markdown(&[models()]);
+    assert!(report.starts_with("# Phase 2 benchmark report\n\n## bk_core (quick)"), "{report}");
+    let row = report.lines().find(|line| line.contains("b1-n512/")).unwrap();
+    assert!(row.contains("software in f32 instead of f16") && row.contains("MB"), "{row}");
+    let table = report.lines().find(|line| line.starts_with("| case | peak in use | predicted |"));
+    assert!(table.is_some_and(|line| line.contains("slope a token") && !line.contains("driver")), "{report}");
+    let figure = &figures(&[models()])[0];
+    assert!(figure.svg.contains("peak memory over tokens") && figure.title.starts_with("scaling"));
+}
+
+#[test]
+fn the_page_says_at_the_top_whether_all_is_well_and_has_every_case() {
+    let page = html(&[everything(), models()]).unwrap();
+    let (head, body) = page.split_once("<main>").unwrap();
+    assert!(head.contains("verdict bad") && head.contains("1 case did not run to its end."), "{head}");
+    assert!(head.contains("<span class=\"quick\">quick</span>"), "{head}");
+    for needed in [
+        "<h3>KPIs</h3>",
+        "<strong>fail</strong> (a warning)",
+        "<h3>Skipped, and why</h3>",
+        "git checkout",
+        "<svg ",
+    ] {
+        assert!(body.contains(needed), "no {needed}");
+    }
+    let cases = body.matches("<details><summary><code>").count();
+    assert_eq!(cases, everything().results.len() + models().results.len());
+    assert!(body.contains("device &lt;lost&gt;"), "text of an error is markup");
+}
+
+#[test]
+fn the_page_needs_nothing_else_and_depends_on_the_file_alone() {
+    let page = html(&[everything()]).unwrap();
+    for outside in ["http://", "https://", "<script", "@import", "url("] {
+        let found = page.matches(outside).count();
+        let allowed = page.matches("xmlns=\"http://www.w3.org/2000/svg\"").count();
+        assert_eq!(found, if outside == "http://" { allowed } else { 0 }, "{outside}");
+    }
+    let json = serde_json::to_string(&everything()).unwrap();
+    let read: Run = serde_json::from_str(&json).unwrap();
+    assert_eq!(html(&[read]).unwrap(), page);
+    assert!(html(&[]).unwrap().contains("There are no results."));
+}
+
+#[test]
+fn the_page_of_a_good_run_is_good() {
+    let mut run = models();
+    run.results.truncate(2);
+    run.kpis = crate::kpi::evaluate(&run.config.effective.kpis, &run.results, &run.devices());
+    let page = html(&[run]).unwrap();
+    assert!(page.contains("<title>Benchmark report: All well</title>") && page.contains("verdict good"));
+}
+
+#[test]
+fn the_comprehensive_file_has_every_case_by_its_benchmark_and_is_no_results_file() {
+    let all = Comprehensive::of(&[models()]);
+    assert_eq!(all.runs[0].benchmarks["scaling"].len(), models().results.len());
+    assert!(all.runs[0].quick && all.runs[0].kpi_results.len() == 1);
+    let json = serde_json::to_value(&all).unwrap();
+    assert!(json.get("results").is_none() && json.get("config").is_none());
+    assert_eq!(serde_json::from_value::<Comprehensive>(json).unwrap(), all);
 }

@@ -12,7 +12,7 @@ pub(crate) fn run(arguments: &ReportArgs) -> Result<Exit, Error> {
     let mut summaries = Vec::new();
     let mut written = Vec::new();
     for folder in &arguments.dirs {
-        let (runs, files) = reports::write(folder).map_err(Error::Prepare)?;
+        let (runs, files) = reports::write(folder).map_err(Error::Report)?;
         summaries.extend(runs.iter().map(|run| Summary::new(run, files.clone())));
         written.extend(files);
     }

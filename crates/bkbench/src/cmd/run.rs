@@ -56,7 +56,7 @@ fn execute_all(
         let (summary, saved) = save(executed, &arguments.out);
         summaries.push(summary);
         if let Err(error) = saved {
-            Error::Save(error).print();
+            error.print();
             exit = exit.or(Exit::ExecutionFailed);
         }
         if interrupted {
@@ -73,17 +73,17 @@ fn execute_all(
 }
 
 /// Writes the files of a run. Whatever happens to them, its summary can still be shown.
-fn save(mut executed: Executed, out: &Path) -> (Summary, Result<(), StoreError>) {
+fn save(mut executed: Executed, out: &Path) -> (Summary, Result<(), Error>) {
     let mut files = Vec::new();
     let saved = write_files(&mut executed, out, &mut files);
     (Summary::new(&executed.run, files), saved)
 }
 
 /// The results first: a report that fails, say for an older file in the same folder, takes nothing along.
-fn write_files(executed: &mut Executed, out: &Path, files: &mut Vec<PathBuf>) -> Result<(), StoreError> {
-    files.extend(views::write(out, &executed.run)?);
-    executed.settle()?;
-    files.extend(reports::write(out)?.1);
+fn write_files(executed: &mut Executed, out: &Path, files: &mut Vec<PathBuf>) -> Result<(), Error> {
+    files.extend(views::write(out, &executed.run).map_err(Error::Save)?);
+    executed.settle().map_err(Error::Save)?;
+    files.extend(reports::write(out).map_err(Error::Report)?.1);
     Ok(())
 }
 

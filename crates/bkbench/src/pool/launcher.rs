@@ -8,6 +8,19 @@ use std::str::FromStr;
 
 use bk_harness::case::ElementType;
 
+use super::settings::WorkerSettings;
+
+/// What a worker is started for.
+#[derive(Debug, Clone)]
+pub(super) struct WorkerCommand {
+    /// Target that it opens.
+    pub(super) target: String,
+    /// Type of its cases.
+    pub(super) dtype: ElementType,
+    /// How it sets up its runtime, where it is built in.
+    pub(super) settings: WorkerSettings,
+}
+
 /// Starts workers: this very program for the targets that are built in, or the program that the user
 /// named for a target.
 #[derive(Debug, Clone)]
@@ -32,23 +45,23 @@ impl Launcher {
         self.external.keys().map(String::as_str)
     }
 
-    /// The command that starts the worker of `target`. An external one is told the same two options as
-    /// the one that is built in.
-    pub(crate) fn command(&self, target: &str, dtype: ElementType) -> Command {
-        let mut command = match self.external.get(target).map(Vec::as_slice) {
+    /// The command that starts a worker. An external one is told the same target and type as the one that
+    /// is built in, and nothing of the settings of its runtime.
+    pub(super) fn command(&self, worker: &WorkerCommand) -> Command {
+        let named = ["--target", &worker.target, "--dtype", worker.dtype.name()];
+        match self.external.get(&worker.target).map(Vec::as_slice) {
             Some([program, arguments @ ..]) => {
                 let mut command = Command::new(program);
-                command.args(arguments);
+                command.args(arguments).args(named);
                 command
             }
             _ => {
                 let mut command = Command::new(&self.built_in);
-                command.arg("worker");
+                command.arg("worker").args(named);
+                worker.settings.apply(&mut command);
                 command
             }
-        };
-        command.args(["--target", target, "--dtype", dtype.name()]);
-        command
+        }
     }
 }
 
@@ -84,7 +97,8 @@ impl FromStr for ExternalWorker {
 mod tests {
     use bk_harness::case::ElementType;
 
-    use super::{ExternalWorker, Launcher};
+    use super::{ExternalWorker, Launcher, WorkerCommand};
+    use crate::pool::WorkerSettings;
 
     fn words(command: &std::process::Command) -> Vec<String> {
         let words = std::iter::once(command.get_program()).chain(command.get_args());
@@ -120,9 +134,14 @@ mod tests {
     #[test]
     fn an_external_worker_is_told_its_target_and_type_and_others_are_built_in() {
         let launcher = Launcher::new(&["jax=python worker.py".parse().unwrap()]).unwrap();
-        let external = words(&launcher.command("jax", ElementType::Bf16));
+        let command = |target: &str, dtype| {
+            let (target, settings) = (target.to_owned(), WorkerSettings::default().single_stream());
+            launcher.command(&WorkerCommand { target, dtype, settings })
+        };
+        let external = words(&command("jax", ElementType::Bf16));
         assert_eq!(external, ["python", "worker.py", "--target", "jax", "--dtype", "bf16"]);
-        let built_in = words(&launcher.command("ndarray", ElementType::F32));
-        assert_eq!(built_in[1..], ["worker", "--target", "ndarray", "--dtype", "f32"]);
+        let built_in = words(&command("ndarray", ElementType::F32));
+        assert_eq!(built_in[1..6], ["worker", "--target", "ndarray", "--dtype", "f32"]);
+        assert_eq!(built_in[6], "--single-stream");
     }
 }

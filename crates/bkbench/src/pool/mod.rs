@@ -9,9 +9,11 @@
 
 mod launcher;
 mod lines;
+mod memory;
 mod message;
 mod process;
 mod session;
+mod settings;
 mod stderr;
 
 use std::path::Path;
@@ -23,9 +25,11 @@ use bk_harness::protocol::Phase;
 use bk_harness::vectors::VectorsOutcome;
 
 use crate::interrupt::Interrupt;
+use launcher::WorkerCommand;
 pub(crate) use launcher::{ExternalWorker, Launcher};
 pub(crate) use message::Greeting;
 use session::{Refusal, Session};
+pub(crate) use settings::WorkerSettings;
 
 /// Time for a worker to open its device: loading a driver takes seconds, an interpreter with its
 /// libraries half a minute.
@@ -47,6 +51,8 @@ pub(crate) struct Interrupted;
 pub(crate) trait Observer {
     /// The worker of a target has opened its device. Once a (target, dtype).
     fn opened(&mut self, target: &str, greeting: &Greeting);
+    /// A case is about to run once without being measured, so that autotune is done with it.
+    fn rehearsed(&mut self, case: &Case);
     /// A case starts.
     fn started(&mut self, case: &Case);
     /// A case went into its next phase.
@@ -69,21 +75,35 @@ impl Pool {
     /// Runs `cases` in their order, with one worker for each piece of equal target and dtype.
     ///
     /// A target that is not there skips its cases. A worker that dies, hangs or talks nonsense fails the
-    /// case at hand, and a fresh one goes on with the rest.
+    /// case at hand, and a fresh one goes on with the rest. A case about memory gets a worker of its own.
     ///
     /// # Errors
     /// When the user asked to stop; the cases that had not ended are not reported.
-    pub(crate) fn run(&self, cases: &[Case], observer: &mut dyn Observer) -> Result<(), Interrupted> {
-        let same_worker = |a: &Case, b: &Case| a.target == b.target && a.dtype == b.dtype;
-        for group in cases.chunk_by(same_worker) {
-            self.run_group(group, observer)?;
+    pub(crate) fn run(
+        &self,
+        cases: &[Case],
+        settings: &WorkerSettings,
+        observer: &mut dyn Observer,
+    ) -> Result<(), Interrupted> {
+        let kind = |case: &Case| (case.target.clone(), case.dtype, memory::is_about_memory(case));
+        for group in cases.chunk_by(|a, b| kind(a) == kind(b)) {
+            if group.first().is_some_and(memory::is_about_memory) {
+                self.run_memory(group, settings, observer)?;
+            } else {
+                self.run_group(group, settings, observer)?;
+            }
         }
         Ok(())
     }
 
-    fn run_group(&self, group: &[Case], observer: &mut dyn Observer) -> Result<(), Interrupted> {
+    fn run_group(
+        &self,
+        group: &[Case],
+        settings: &WorkerSettings,
+        observer: &mut dyn Observer,
+    ) -> Result<(), Interrupted> {
         let Some(first) = group.first() else { return Ok(()) };
-        let mut session = match self.open(&first.target, first.dtype) {
+        let mut session = match self.open(&first.target, first.dtype, settings) {
             Ok((session, greeting)) => {
                 observer.opened(&first.target, &greeting);
                 session
@@ -112,7 +132,7 @@ impl Pool {
     /// # Errors
     /// When the user asked to stop.
     pub(crate) fn probe(&self, target: &str, dtype: ElementType) -> Result<Probe, Interrupted> {
-        match self.open(target, dtype) {
+        match self.open(target, dtype, &WorkerSettings::default()) {
             Ok((session, greeting)) => {
                 session.end();
                 Ok(Probe::Available(Box::new(greeting)))
@@ -134,7 +154,7 @@ impl Pool {
         strategy: Strategy,
         timeout: Duration,
     ) -> Result<VectorsOutcome, Interrupted> {
-        match self.open(target, ElementType::F32) {
+        match self.open(target, ElementType::F32, &WorkerSettings::default()) {
             Ok((mut session, _)) => {
                 let outcome = session.verify_vectors(dir, strategy, timeout)?;
                 session.end();
@@ -146,8 +166,14 @@ impl Pool {
         }
     }
 
-    fn open(&self, target: &str, dtype: ElementType) -> Result<(Session<'_>, Greeting), Refusal> {
-        Session::open(&self.launcher, &self.interrupt, self.hello_timeout, target, dtype)
+    fn open(
+        &self,
+        target: &str,
+        dtype: ElementType,
+        settings: &WorkerSettings,
+    ) -> Result<(Session<'_>, Greeting), Refusal> {
+        let command = WorkerCommand { target: target.to_owned(), dtype, settings: settings.clone() };
+        Session::open(&self.launcher, &self.interrupt, self.hello_timeout, command)
     }
 }
 

@@ -3,11 +3,12 @@
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use bk_harness::case::{Case, ElementType, Strategy};
+use bk_harness::case::{Case, Strategy};
 use bk_harness::outcome::Outcome;
 use bk_harness::protocol::{Event, Phase, Request};
 use bk_harness::vectors::VectorsOutcome;
 
+use super::launcher::WorkerCommand;
 use super::message::{Greeting, WorkerError, decode, decode_opening, out_of_turn};
 use super::process::{Received, WorkerProcess};
 use super::{Interrupted, Launcher};
@@ -19,8 +20,7 @@ pub(super) struct Session<'a> {
     launcher: &'a Launcher,
     interrupt: &'a Interrupt,
     hello_timeout: Duration,
-    target: String,
-    dtype: ElementType,
+    command: WorkerCommand,
     /// Absent after a breakdown, until the next request needs one.
     process: Option<WorkerProcess>,
 }
@@ -54,11 +54,9 @@ impl<'a> Session<'a> {
         launcher: &'a Launcher,
         interrupt: &'a Interrupt,
         hello_timeout: Duration,
-        target: &str,
-        dtype: ElementType,
+        command: WorkerCommand,
     ) -> Result<(Self, Greeting), Refusal> {
-        let mut session =
-            Self { launcher, interrupt, hello_timeout, target: target.to_owned(), dtype, process: None };
+        let mut session = Self { launcher, interrupt, hello_timeout, command, process: None };
         let greeting = session.start()?;
         Ok((session, greeting))
     }
@@ -158,7 +156,7 @@ impl<'a> Session<'a> {
     }
 
     fn start(&mut self) -> Result<Greeting, Refusal> {
-        let command = self.launcher.command(&self.target, self.dtype);
+        let command = self.launcher.command(&self.command);
         let shown = command.get_program().to_string_lossy().into_owned();
         let mut process = WorkerProcess::spawn(command, self.interrupt)
             .map_err(|source| Refusal::Broken(WorkerError::Start { command: shown, source }.to_string()))?;

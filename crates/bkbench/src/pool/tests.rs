@@ -7,7 +7,7 @@ use bk_harness::outcome::{CaseResult, Outcome};
 use bk_harness::protocol::Phase;
 use bk_harness::vectors::VectorsOutcome;
 
-use super::{Greeting, Interrupted, Launcher, Observer, Pool, Probe};
+use super::{Greeting, Interrupted, Launcher, Observer, Pool, Probe, WorkerSettings};
 use crate::interrupt::Interrupt;
 use crate::testing::case;
 
@@ -39,6 +39,7 @@ fn pool(script: &str, interrupt: &Interrupt) -> Pool {
 #[derive(Default)]
 struct Log {
     opened: Vec<String>,
+    rehearsed: Vec<String>,
     phases: Vec<Phase>,
     results: Vec<CaseResult>,
 }
@@ -46,6 +47,9 @@ struct Log {
 impl Observer for Log {
     fn opened(&mut self, target: &str, greeting: &Greeting) {
         self.opened.push(format!("{target} {}", greeting.device.name));
+    }
+    fn rehearsed(&mut self, case: &Case) {
+        self.rehearsed.push(case.id.clone());
     }
     fn started(&mut self, _case: &Case) {}
     fn phase(&mut self, _case: &Case, phase: Phase) {
@@ -63,7 +67,9 @@ fn cases(names: &str) -> Vec<Case> {
 
 fn run(answer: &str, names: &str) -> Log {
     let mut log = Log::default();
-    pool(&script(answer), &Interrupt::default()).run(&cases(names), &mut log).unwrap();
+    pool(&script(answer), &Interrupt::default())
+        .run(&cases(names), &WorkerSettings::default(), &mut log)
+        .unwrap();
     log
 }
 
@@ -91,7 +97,7 @@ fn each_type_gets_a_worker_of_its_own() {
     let mut cases = cases("ab");
     cases[1].dtype = ElementType::Bf16;
     let mut log = Log::default();
-    pool(&script(SKIP), &Interrupt::default()).run(&cases, &mut log).unwrap();
+    pool(&script(SKIP), &Interrupt::default()).run(&cases, &WorkerSettings::default(), &mut log).unwrap();
     assert_eq!(log.opened.len(), 2);
 }
 
@@ -116,6 +122,7 @@ fn a_worker_that_is_killed_costs_one_case() {
 fn a_worker_that_ends_between_cases_costs_none() {
     struct Unhurried(Log);
     impl Observer for Unhurried {
+        fn rehearsed(&mut self, _case: &Case) {}
         fn opened(&mut self, _: &str, _: &Greeting) {}
         fn started(&mut self, _: &Case) {}
         fn phase(&mut self, _: &Case, _: Phase) {}
@@ -127,7 +134,7 @@ fn a_worker_that_ends_between_cases_costs_none() {
     }
     let mut observer = Unhurried(Log::default());
     let pool = pool(&script(&format!("{SKIP}\nexit 0")), &Interrupt::default());
-    pool.run(&cases("ab"), &mut observer).unwrap();
+    pool.run(&cases("ab"), &WorkerSettings::default(), &mut observer).unwrap();
     assert!(observer.0.results.iter().all(is_done), "{:?}", observer.0.results);
 }
 
@@ -144,7 +151,7 @@ fn a_hanging_worker_is_killed_at_its_time_out_and_costs_one_case() {
     cases[1].measure.timeout_seconds = 0.1;
     let mut log = Log::default();
     let answer = format!("[ $id = b ] && sleep 60\n{SKIP}");
-    pool(&script(&answer), &Interrupt::default()).run(&cases, &mut log).unwrap();
+    pool(&script(&answer), &Interrupt::default()).run(&cases, &WorkerSettings::default(), &mut log).unwrap();
     assert!(is_done(&log.results[0]) && is_done(&log.results[2]));
     let error = error(&log.results[1]);
     assert!(error.contains("within 0.1 s") && error.contains("timeout_seconds"), "{error}");
@@ -177,7 +184,7 @@ fn a_panic_on_another_thread_voids_the_result_and_a_fresh_worker_goes_on() {
 fn a_target_that_says_why_it_is_missing_skips_its_cases() {
     let mut log = Log::default();
     let unavailable = r#"echo '{"event":"unavailable","protocol":1,"reason":"no adapter"}'"#;
-    pool(unavailable, &Interrupt::default()).run(&cases("ab"), &mut log).unwrap();
+    pool(unavailable, &Interrupt::default()).run(&cases("ab"), &WorkerSettings::default(), &mut log).unwrap();
     for result in &log.results {
         assert_eq!(result.outcome, Outcome::Skipped { reason: "no adapter".to_owned() });
     }
@@ -199,7 +206,7 @@ fn a_target_that_is_lost_on_the_way_fails_the_rest() {
     let once = format!("[ -e {0} ] && {{ echo fell off the bus >&2; exit 1; }}\ntouch {0}", flag.display());
     let mut log = Log::default();
     let script = format!("{once}\n{}", script("exit 3"));
-    pool(&script, &Interrupt::default()).run(&cases("ab"), &mut log).unwrap();
+    pool(&script, &Interrupt::default()).run(&cases("ab"), &WorkerSettings::default(), &mut log).unwrap();
     assert!(error(&log.results[0]).contains("exit status: 3"));
     let error = error(&log.results[1]);
     assert!(error.contains("start again") && error.contains("fell off the bus"), "{error}");
@@ -232,6 +239,7 @@ fn a_program_that_does_not_exist_is_named() {
 fn an_interrupt_ends_the_run_and_keeps_what_is_done() {
     struct StopAtSecond(Log, Interrupt);
     impl Observer for StopAtSecond {
+        fn rehearsed(&mut self, _case: &Case) {}
         fn opened(&mut self, _: &str, _: &Greeting) {}
         fn started(&mut self, case: &Case) {
             if case.id == "b" {
@@ -245,7 +253,7 @@ fn an_interrupt_ends_the_run_and_keeps_what_is_done() {
     }
     let interrupt = Interrupt::default();
     let mut observer = StopAtSecond(Log::default(), interrupt.clone());
-    let ended = pool(&script(SKIP), &interrupt).run(&cases("abc"), &mut observer);
+    let ended = pool(&script(SKIP), &interrupt).run(&cases("abc"), &WorkerSettings::default(), &mut observer);
     assert_eq!(ended, Err(Interrupted));
     assert_eq!(observer.0.results.len(), 1);
 }
@@ -264,4 +272,45 @@ fn a_worker_that_dies_over_the_vectors_fails_the_check() {
     let outcome = pool.verify_vectors("cuda", None, Strategy::Auto, Duration::from_secs(10)).unwrap();
     let VectorsOutcome::Failed { error } = outcome else { panic!("{outcome:?}") };
     assert!(error.contains("exit status: 9"), "{error}");
+}
+
+/// A worker on a device of `class` that answers the first case and leaves a mark at each start.
+fn counted(class: &str, marks: &std::path::Path) -> String {
+    let mark = format!("echo started >> '{}'\n", marks.display());
+    mark + &script(SKIP).replace(r#""class":"cpu""#, &format!(r#""class":"{class}""#))
+}
+
+fn memory_cases(names: &str) -> Vec<Case> {
+    use bk_harness::case::{Mode, Phase2Spec, Preset, WorkloadSpec};
+
+    let (preset, mode) = (Preset::Small, Mode::Forward);
+    let spec = Phase2Spec {
+        preset,
+        mode,
+        batch: 1,
+        n: 8,
+        vocabulary: None,
+        seed: 42,
+        asked_dtype: None,
+        force: false,
+    };
+    let workload = WorkloadSpec::Phase2Memory(spec);
+    cases(names).into_iter().map(|case| Case { workload: workload.clone(), ..case }).collect()
+}
+
+#[test]
+fn each_case_about_memory_gets_a_worker_of_its_own_after_one_that_tunes_for_all() {
+    let starts = |class: &str| {
+        let folder = tempfile::tempdir().unwrap();
+        let marks = folder.path().join("marks");
+        let mut log = Log::default();
+        let pool = pool(&counted(class, &marks), &Interrupt::default());
+        pool.run(&memory_cases("abc"), &WorkerSettings::default(), &mut log).unwrap();
+        assert!(log.results.iter().all(is_done), "{:?}", log.results);
+        assert_eq!(log.results.len(), 3);
+        (std::fs::read_to_string(marks).unwrap().lines().count(), log.rehearsed.concat())
+    };
+    assert_eq!(starts("gpu"), (4, "abc".to_owned()));
+    // A CPU does not tune: what was opened to find out is no more.
+    assert_eq!(starts("cpu"), (4, String::new()));
 }
