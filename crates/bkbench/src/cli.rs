@@ -39,6 +39,8 @@ pub(crate) enum Command {
     Run(RunArgs),
     /// Show what would run: cases, predicted time and memory.
     Plan(PlanArgs),
+    /// Show what the models of configs need, whether it fits, and with --find-max the largest N that does.
+    Memory(MemoryArgs),
     /// Check implementations against known answers.
     Verify(VerifyArgs),
     /// Write the reports of existing results again, from their JSON alone.
@@ -123,6 +125,30 @@ pub(crate) struct PlanArgs {
     pub(crate) sweep: SweepArgs,
 
     /// Print the plan as JSON.
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// `bkbench memory`
+#[derive(Debug, Args)]
+pub(crate) struct MemoryArgs {
+    /// Which models; benchmarks of another kind than phase2-memory are passed over.
+    #[command(flatten)]
+    pub(crate) sweep: SweepArgs,
+
+    /// Who runs them.
+    #[command(flatten)]
+    pub(crate) programs: WorkerPrograms,
+
+    /// Find the largest N that runs, to a sixteenth, by running it.
+    #[arg(long)]
+    pub(crate) find_max: bool,
+
+    /// Look no further than this N.
+    #[arg(long, value_name = "N", default_value_t = 1 << 20, value_parser = at_least_one)]
+    pub(crate) limit: usize,
+
+    /// Print the tables as JSON.
     #[arg(long)]
     pub(crate) json: bool,
 }
@@ -278,6 +304,10 @@ fn assignment(text: &str) -> Result<(String, String), String> {
         return Err("the key before `=` is empty".to_owned());
     }
     Ok((key.trim().to_owned(), value.trim().to_owned()))
+}
+
+fn at_least_one(text: &str) -> Result<usize, String> {
+    text.parse().ok().filter(|n| *n >= 1).ok_or_else(|| "expected an integer of at least 1".to_owned())
 }
 
 fn element_type(text: &str) -> Result<ElementType, String> {

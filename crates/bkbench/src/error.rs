@@ -39,6 +39,9 @@ pub(crate) enum Error {
         /// The other.
         second: PathBuf,
     },
+    /// `bkbench memory` without a model.
+    #[error("none of these configs has a selected case of the kind phase2-memory; configs/kpi.toml has one")]
+    NoMemory,
     /// A file that is needed before anything runs.
     #[error(transparent)]
     Prepare(StoreError),
@@ -74,6 +77,7 @@ impl Error {
             Self::Config(_)
             | Self::Plan(_)
             | Self::SameName { .. }
+            | Self::NoMemory
             | Self::Prepare(_)
             | Self::Report(ReportError::Store(_)) => Exit::Usage,
             Self::Save(_)

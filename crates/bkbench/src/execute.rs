@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Instant;
 
 use bk_harness::case::Case;
+use bk_harness::device::DeviceInfo;
 use bk_harness::environment::{BuildInfo, Environment};
 use bk_harness::kpi;
 use bk_harness::outcome::{CaseResult, Outcome};
@@ -48,6 +49,14 @@ impl Targets {
             }
             Probe::Unavailable(reason) => Some(Outcome::Skipped { reason: reason.clone() }),
             Probe::Broken(error) => Some(Outcome::Failed { error: error.clone() }),
+        }
+    }
+
+    /// The device behind `target`, where it is there.
+    pub(crate) fn device(&self, target: &str) -> Option<&DeviceInfo> {
+        match self.0.get(target)? {
+            Probe::Available(greeting) => Some(&greeting.device),
+            Probe::Unavailable(_) | Probe::Broken(_) => None,
         }
     }
 

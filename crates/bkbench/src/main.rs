@@ -14,6 +14,7 @@ mod engine;
 mod error;
 mod execute;
 mod exit;
+mod find_max;
 mod interrupt;
 mod output;
 mod pool;
@@ -47,6 +48,7 @@ fn run(command: &Command) -> Result<Exit, Error> {
     match command {
         Command::Run(arguments) => cmd::run::run(arguments),
         Command::Plan(arguments) => cmd::plan::run(arguments),
+        Command::Memory(arguments) => cmd::memory::run(arguments),
         Command::Verify(arguments) => cmd::verify::run(arguments),
         Command::Report(arguments) => cmd::report::run(arguments),
         Command::Devices(arguments) => cmd::devices::run(arguments),

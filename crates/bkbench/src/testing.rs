@@ -2,7 +2,7 @@
 
 use bk_harness::case::{
     BkCoreSpec, CacheChoice, Case, ClockChoice, Couplings, ElementType, Family, Implementation, MeasureSpec,
-    NonFinite, Strategy, WorkloadSpec,
+    Mode, NonFinite, Phase2Spec, Preset, Strategy, WorkloadSpec,
 };
 use bk_harness::numerics::Numerics;
 use bk_harness::outcome::{CacheState, Measurement};
@@ -38,6 +38,22 @@ pub(crate) fn case(target: &str) -> Case {
             timeout_seconds: 10.0,
         },
     }
+}
+
+/// A case about the memory of a small model on `target`.
+pub(crate) fn memory_case(target: &str) -> Case {
+    let spec = Phase2Spec {
+        preset: Preset::Small,
+        mode: Mode::Forward,
+        batch: 1,
+        n: 8,
+        vocabulary: None,
+        seed: 42,
+        asked_dtype: None,
+        force: false,
+    };
+    let id = format!("phase2-memory/{target}/f32/b1-n8/small-forward");
+    Case { id, workload: WorkloadSpec::Phase2Memory(spec), ..case(target) }
 }
 
 /// A measurement without times whose mean squared error is not a number.

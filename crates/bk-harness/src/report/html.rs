@@ -182,7 +182,9 @@ pub(super) fn inline(cell: &str) -> String {
     };
     let parts = cell.split('`').enumerate();
     parts
-        .map(|(index, part)| if index.is_multiple_of(2) { emphasised(part) } else { wrapped(part, 1, "code") })
+        .map(
+            |(index, part)| if index.is_multiple_of(2) { emphasised(part) } else { wrapped(part, 1, "code") },
+        )
         .collect()
 }
 

@@ -2,6 +2,7 @@
 
 pub(crate) mod completions;
 pub(crate) mod devices;
+pub(crate) mod memory;
 pub(crate) mod plan;
 pub(crate) mod report;
 pub(crate) mod run;

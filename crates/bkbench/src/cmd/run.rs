@@ -106,7 +106,8 @@ fn check_folder(folder: &Path) -> Result<(), StoreError> {
     Ok(())
 }
 
-fn build_info() -> BuildInfo {
+/// What this program was built from, for the record.
+pub(super) fn build_info() -> BuildInfo {
     let known = |text: &str| (text != "unknown").then(|| text.to_owned());
     BuildInfo {
         version: env!("CARGO_PKG_VERSION").to_owned(),

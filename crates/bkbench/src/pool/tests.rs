@@ -9,7 +9,7 @@ use bk_harness::vectors::VectorsOutcome;
 
 use super::{Greeting, Interrupted, Launcher, Observer, Pool, Probe, WorkerSettings};
 use crate::interrupt::Interrupt;
-use crate::testing::case;
+use crate::testing::{case, memory_case};
 
 /// A worker in shell: says hello, then for each request whatever `answer` prints; `$id` is the case's id.
 fn script(answer: &str) -> String {
@@ -281,21 +281,7 @@ fn counted(class: &str, marks: &std::path::Path) -> String {
 }
 
 fn memory_cases(names: &str) -> Vec<Case> {
-    use bk_harness::case::{Mode, Phase2Spec, Preset, WorkloadSpec};
-
-    let (preset, mode) = (Preset::Small, Mode::Forward);
-    let spec = Phase2Spec {
-        preset,
-        mode,
-        batch: 1,
-        n: 8,
-        vocabulary: None,
-        seed: 42,
-        asked_dtype: None,
-        force: false,
-    };
-    let workload = WorkloadSpec::Phase2Memory(spec);
-    cases(names).into_iter().map(|case| Case { workload: workload.clone(), ..case }).collect()
+    names.chars().map(|name| Case { id: name.to_string(), ..memory_case("cuda") }).collect()
 }
 
 #[test]

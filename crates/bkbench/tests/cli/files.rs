@@ -29,7 +29,7 @@ fn a_finished_run_leaves_results_and_a_report_and_nothing_else() {
         .map(|entry| entry.unwrap().file_name().into_string().unwrap())
         .collect();
     names.sort();
-    assert_eq!(names, ["REPORT.md", "ndarray", "sweep-sizes.svg"]);
+    assert_eq!(names, ["REPORT.md", "ndarray", "report.html", "sweep-sizes.svg"]);
 }
 
 #[test]

@@ -8,5 +8,7 @@ mod bad_input; // configs, selections and folders that cannot be used: exit code
 mod commands; //  plan, verify, report, devices, schema, completions, worker
 mod files; //     what a run leaves behind, and a disk that does not take it
 mod interrupted; // Ctrl-C, kill -9, --resume
+mod page; //      the HTML page in a browser
+mod suite; //     memory and throughput of the model, and their files
 mod verdicts; //  exit codes 0 to 5 and which one wins
 mod workers; //   crashes, hangs and nonsense cost one case
