@@ -5,6 +5,7 @@ use std::path::Path;
 
 use bk_harness::case::{BkCoreSpec, Case, Implementation, Strategy, WorkloadSpec};
 use bk_harness::device::{DeviceClass, DeviceInfo};
+use bk_harness::memory::MemoryWorkload;
 use bk_harness::numerics::Numerics;
 use bk_harness::vectors::VectorRow;
 use bk_harness::workload::{Failure, InputSets, Work, Workload};
@@ -45,12 +46,18 @@ impl Target for HostTarget {
     }
 
     fn workload(&mut self, case: &Case) -> Result<Box<dyn Workload>, Failure> {
-        let WorkloadSpec::BkCore(spec) = &case.workload;
+        let WorkloadSpec::BkCore(spec) = &case.workload else {
+            return Err(Failure::Skip("the target `host` runs no models".to_owned()));
+        };
         if spec.implementation != Implementation::Host {
             let name = spec.implementation.name();
             return Err(Failure::Skip(format!("the target `host` has no implementation `{name}`")));
         }
         Ok(Box::new(HostWorkload::new(spec)))
+    }
+
+    fn memory_workload(&mut self, _case: &Case) -> Result<Box<dyn MemoryWorkload>, Failure> {
+        Err(Failure::Skip("the target `host` runs no models".to_owned()))
     }
 
     fn verify_vectors(&mut self, dir: Option<&Path>, _strategy: Strategy) -> Result<Vec<VectorRow>, Failure> {

@@ -3,17 +3,25 @@
 //! This is the one crate in which the backends, the kernels and the harness meet, so it is the one that is
 //! slow to compile: a change of the command line does not touch it.
 //!
-//! [`open`] gives the target of a name; [`BkCoreBenchmark`] measures one case from a Rust program.
+//! [`open`] gives the target of a name; [`BkCoreBenchmark`], [`ThroughputBenchmark`] and
+//! [`MemoryBenchmark`] measure one case from a Rust program.
 
 mod bk_core;
 mod conversions;
 mod host;
 mod library;
+#[cfg(feature = "ndarray")]
+mod phase2;
 mod platform;
 mod registry;
+mod runtime;
 mod target;
 mod vectors;
 
-pub use library::{BenchmarkError, BkCoreBenchmark, BkCoreReport};
+pub use library::{
+    BenchmarkError, BkCoreBenchmark, BkCoreReport, MemoryBenchmark, MemoryReport, ThroughputBenchmark,
+    ThroughputReport,
+};
 pub use registry::{crate_versions, known_targets, open};
+pub use runtime::{RuntimeSetup, configure};
 pub use target::{Target, Unavailable};

@@ -1,5 +1,7 @@
 //! One case from a Rust program: no config, no worker, no files.
 
+mod models;
+
 use bk_harness::case::{
     BkCoreSpec, CacheChoice, Case, ClockChoice, Couplings, ElementType, Family, Implementation, MeasureSpec,
     NonFinite, Strategy, WorkloadSpec,
@@ -11,6 +13,8 @@ use bk_harness::numerics::Numerics;
 use bk_harness::outcome::{CaseResult, Measurement, Outcome};
 use bk_harness::workload::Failure;
 use thiserror::Error;
+
+pub use models::{MemoryBenchmark, MemoryReport, ThroughputBenchmark, ThroughputReport};
 
 use crate::registry::open;
 use crate::target::{Target, Unavailable};

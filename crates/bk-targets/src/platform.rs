@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use bk_burn::BkBackend;
+use bk_harness::memory::MemoryProbe;
 use bk_harness::workload::Failure;
 use burn::tensor::backend::{Backend, BackendTypes};
 
@@ -14,6 +15,8 @@ pub(crate) mod cube;
 pub(crate) mod cuda;
 #[cfg(all(feature = "fusion", any(feature = "cuda", feature = "wgpu")))]
 pub(crate) mod fused;
+#[cfg(any(feature = "cuda", feature = "wgpu"))]
+mod memory;
 #[cfg(any(feature = "cuda", feature = "wgpu"))]
 mod probes;
 #[cfg(feature = "wgpu")]
@@ -49,6 +52,26 @@ pub(crate) trait Platform {
     /// Whether [`Platform::device_time`] gives a time.
     fn has_device_time(&self) -> bool {
         false
+    }
+
+    /// Whether a hardware GPU executes the work.
+    fn is_hardware_gpu(&self) -> bool {
+        false
+    }
+
+    /// Whether matrix products of float32 may be rounded to TF32.
+    fn has_tensor_cores(&self) -> bool {
+        self.is_hardware_gpu()
+    }
+
+    /// Something that reads the allocator of the device from another thread.
+    fn memory_probe(&self) -> Option<Box<dyn MemoryProbe>> {
+        None
+    }
+
+    /// Bytes of device memory that the driver says are taken.
+    fn driver_bytes(&self) -> Option<u64> {
+        None
     }
 
     /// Bytes a second, read plus written, of a plain copy.

@@ -4,8 +4,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::rc::Rc;
 
-use bk_harness::case::{Case, ElementType, Implementation, Strategy, WorkloadSpec};
+use bk_harness::case::{BkCoreSpec, Case, ElementType, Implementation, Strategy, WorkloadSpec};
 use bk_harness::device::DeviceInfo;
+use bk_harness::memory::MemoryWorkload;
 use bk_harness::vectors::VectorRow;
 use bk_harness::workload::{Failure, Workload};
 use thiserror::Error;
@@ -31,6 +32,12 @@ pub trait Target {
     /// [`Failure::Skip`] where the case does not apply to this device.
     fn workload(&mut self, case: &Case) -> Result<Box<dyn Workload>, Failure>;
 
+    /// Prepares a case about memory: nothing allocated.
+    ///
+    /// # Errors
+    /// [`Failure::Skip`] where the case does not apply to this device.
+    fn memory_workload(&mut self, case: &Case) -> Result<Box<dyn MemoryWorkload>, Failure>;
+
     /// Computes the test vectors, those of `dir` or the embedded ones, and compares.
     ///
     /// # Errors
@@ -47,11 +54,37 @@ pub struct Unavailable(pub String);
 pub(crate) struct BurnTarget<P: Platform> {
     platform: Rc<P>,
     info: DeviceInfo,
+    #[cfg(feature = "ndarray")]
+    known: Rc<crate::phase2::Known>,
 }
+
+/// What is asked of a target that cannot be.
+pub(crate) const MEMORY: &str = "a case about memory is not timed";
+pub(crate) const NO_MEMORY: &str = "this case is not about memory";
 
 impl<P: Platform> BurnTarget<P> {
     pub(crate) fn new(platform: P, info: DeviceInfo) -> Self {
-        Self { platform: Rc::new(platform), info }
+        Self {
+            platform: Rc::new(platform),
+            info,
+            #[cfg(feature = "ndarray")]
+            known: Rc::default(),
+        }
+    }
+
+    fn scan(&self, case: &Case, spec: &BkCoreSpec) -> Result<Box<dyn Workload>, Failure>
+    where
+        P: 'static,
+    {
+        if case.dtype != ElementType::F32 {
+            let name = case.dtype.name();
+            return Err(Failure::Skip(format!("{name}: bk-core is measured in f32 on this target")));
+        }
+        if spec.implementation == Implementation::Host {
+            return Err(Failure::Skip("`host` runs on the target `host` alone".to_owned()));
+        }
+        let workload = BkCoreWorkload::new(Rc::clone(&self.platform), &self.info, spec)?;
+        Ok(Box::new(workload))
     }
 }
 
@@ -61,19 +94,84 @@ impl<P: Platform + 'static> Target for BurnTarget<P> {
     }
 
     fn workload(&mut self, case: &Case) -> Result<Box<dyn Workload>, Failure> {
-        if case.dtype != ElementType::F32 {
-            let name = case.dtype.name();
-            return Err(Failure::Skip(format!("{name}: bk-core is measured in f32 on this target")));
+        match &case.workload {
+            WorkloadSpec::BkCore(spec) => self.scan(case, spec),
+            WorkloadSpec::Phase2Throughput(spec) => models::throughput(self, case, spec),
+            WorkloadSpec::Phase2Memory(_) => Err(Failure::Execution(MEMORY.to_owned())),
         }
-        let WorkloadSpec::BkCore(spec) = &case.workload;
-        if spec.implementation == Implementation::Host {
-            return Err(Failure::Skip("`host` runs on the target `host` alone".to_owned()));
+    }
+
+    fn memory_workload(&mut self, case: &Case) -> Result<Box<dyn MemoryWorkload>, Failure> {
+        match &case.workload {
+            WorkloadSpec::Phase2Memory(spec) => models::memory(self, case, spec),
+            WorkloadSpec::BkCore(_) | WorkloadSpec::Phase2Throughput(_) => {
+                Err(Failure::Execution(NO_MEMORY.to_owned()))
+            }
         }
-        let workload = BkCoreWorkload::new(Rc::clone(&self.platform), &self.info, spec)?;
-        Ok(Box::new(workload))
     }
 
     fn verify_vectors(&mut self, dir: Option<&Path>, strategy: Strategy) -> Result<Vec<VectorRow>, Failure> {
         verify_vectors(self.platform.as_ref(), dir, strategy)
+    }
+}
+
+/// Models are proven right against those of ndarray.
+#[cfg(feature = "ndarray")]
+mod models {
+    use std::rc::Rc;
+
+    use bk_harness::case::{Case, Phase2Spec};
+    use bk_harness::memory::MemoryWorkload;
+    use bk_harness::workload::{Failure, Workload};
+
+    use super::BurnTarget;
+    use crate::phase2::{MemoryOfModel, Throughput};
+    use crate::platform::Platform;
+
+    pub(super) fn throughput<P: Platform + 'static>(
+        target: &BurnTarget<P>,
+        case: &Case,
+        spec: &Phase2Spec,
+    ) -> Result<Box<dyn Workload>, Failure> {
+        let (platform, known) = (Rc::clone(&target.platform), Rc::clone(&target.known));
+        Ok(Box::new(Throughput::new(platform, known, &target.info, spec, case.dtype)?))
+    }
+
+    pub(super) fn memory<P: Platform + 'static>(
+        target: &BurnTarget<P>,
+        case: &Case,
+        spec: &Phase2Spec,
+    ) -> Result<Box<dyn MemoryWorkload>, Failure> {
+        let (platform, known) = (Rc::clone(&target.platform), Rc::clone(&target.known));
+        Ok(Box::new(MemoryOfModel::new(platform, known, spec, case.dtype)))
+    }
+}
+
+#[cfg(not(feature = "ndarray"))]
+mod models {
+    use bk_harness::case::{Case, Phase2Spec};
+    use bk_harness::memory::MemoryWorkload;
+    use bk_harness::workload::{Failure, Workload};
+
+    use super::BurnTarget;
+    use crate::platform::Platform;
+
+    const WHY: &str = "models are proven right against those of ndarray, which this build leaves out: build with the \
+                       feature `ndarray`";
+
+    pub(super) fn throughput<P: Platform>(
+        _target: &BurnTarget<P>,
+        _case: &Case,
+        _spec: &Phase2Spec,
+    ) -> Result<Box<dyn Workload>, Failure> {
+        Err(Failure::Skip(WHY.to_owned()))
+    }
+
+    pub(super) fn memory<P: Platform>(
+        _target: &BurnTarget<P>,
+        _case: &Case,
+        _spec: &Phase2Spec,
+    ) -> Result<Box<dyn MemoryWorkload>, Failure> {
+        Err(Failure::Skip(WHY.to_owned()))
     }
 }

@@ -40,3 +40,64 @@ fn the_native_scan_is_right_and_its_speedup_is_the_ratio_of_both_times() {
     let ratio = median(&report.host) / median(&report.measurement);
     assert!((report.speedup.value / ratio - 1.0).abs() < 1e-9, "{} {ratio}", report.speedup.value);
 }
+
+#[cfg(feature = "ndarray")]
+mod models {
+    use bk_harness::case::{ElementType, Mode, Preset};
+    use bk_harness::workload::Part;
+    use bk_targets::{BenchmarkError, MemoryBenchmark, ThroughputBenchmark};
+
+    fn small(target: &str, mode: Mode) -> ThroughputBenchmark {
+        ThroughputBenchmark::new(target, Preset::Small, 2, 24).vocabulary(64).mode(mode).samples(3).warmups(1)
+    }
+
+    #[test]
+    fn every_mode_is_proven_right_and_its_tokens_are_those_of_a_launch() {
+        for (mode, tokens) in [(Mode::Forward, 48), (Mode::Prefill, 48), (Mode::Decode, 2)] {
+            let report = small("ndarray", mode).run().unwrap();
+            assert_eq!(report.measurement.work.elements, tokens, "{mode:?}");
+            assert!(report.measurement.parts.is_empty());
+            // The reference is the same backend.
+            assert_eq!(report.measurement.numerics.max_rel_error, 0.0, "{mode:?}");
+            assert!(report.measurement.numerics.compared > 100, "{mode:?}");
+        }
+    }
+
+    #[test]
+    fn backward_is_timed_beside_forward_and_its_gradients_are_proven() {
+        let report = small("ndarray", Mode::ForwardBackward).run().unwrap();
+        let parts: Vec<Part> = report.measurement.parts.iter().map(|part| part.part).collect();
+        assert_eq!(parts, [Part::Forward, Part::Backward]);
+        // The loss and the gradient of 256 embeddings of width 256.
+        assert_eq!(report.measurement.numerics.compared, 1 + 256 * 256);
+        let rate = report.measurement.matrix_flops_per_second.unwrap();
+        assert!(rate > 1e8, "{rate}");
+    }
+
+    #[cfg(feature = "flex")]
+    #[test]
+    fn another_backend_agrees_with_ndarray_within_the_bound_of_its_type() {
+        let report = small("flex", Mode::Forward).run().unwrap();
+        let error = report.measurement.numerics.max_rel_error;
+        assert!(error > 0.0 && error < 1e-3, "{error}");
+        let report = small("flex", Mode::Forward).dtype(ElementType::F16).run().unwrap();
+        let error = report.measurement.numerics.max_rel_error;
+        assert!(error > 1e-5 && error < 2e-2, "{error}");
+    }
+
+    #[test]
+    fn a_type_that_the_target_cannot_store_is_told() {
+        let error = small("ndarray", Mode::Forward).dtype(ElementType::F16).run().map(drop);
+        let Err(BenchmarkError::NotMeasured { reason, .. }) = error else { panic!("{error:?}") };
+        assert!(reason.contains("no F16 numbers"), "{reason}");
+    }
+
+    #[test]
+    fn the_memory_of_a_cpu_is_its_resident_set_and_at_least_the_weights() {
+        let report = MemoryBenchmark::new("ndarray", Preset::Small, 1, 64).passes(1).run().unwrap();
+        let memory = report.memory();
+        assert!(memory.allocator.is_none());
+        // Other tests of this process allocate, too, and what they free may be taken again.
+        assert!(report.peak_bytes > memory.analytic.weights / 2, "{memory:?}");
+    }
+}

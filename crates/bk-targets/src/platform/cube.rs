@@ -1,15 +1,17 @@
 //! CubeCL runtimes: the clocks of a stream of launches.
 
-use std::cell::Cell;
+use std::cell::{Cell, OnceCell};
 use std::time::Duration;
 
 use bk_harness::device::DeviceClass;
+use bk_harness::memory::MemoryProbe;
 use bk_harness::workload::Failure;
 use burn_cubecl::{BoolElement, CubeBackend, CubeRuntime};
 use cubecl::future::block_on;
 use cubecl::prelude::*;
 
 use super::Platform;
+use super::memory::{AllocatorProbe, Nvml};
 use super::probes::{Delay, measure_copy_rate};
 
 /// A CubeCL runtime on a device. `BT` is the type in which the backend stores booleans.
@@ -21,11 +23,14 @@ pub(crate) struct CubePlatform<R: CubeRuntime, BT: BoolElement> {
     timestamps: bool,
     delay: Cell<Option<Delay>>,
     copy_rate: Cell<Option<f64>>,
+    /// Name of the device, by which the driver knows it.
+    name: String,
+    nvml: OnceCell<Option<Nvml>>,
     booleans: core::marker::PhantomData<BT>,
 }
 
 impl<R: CubeRuntime, BT: BoolElement> CubePlatform<R, BT> {
-    pub(crate) fn new(device: R::Device, class: DeviceClass) -> Self {
+    pub(crate) fn new(device: R::Device, class: DeviceClass, name: &str) -> Self {
         let client = R::client(&device);
         let method = client.properties().timing_method;
         Self {
@@ -35,6 +40,8 @@ impl<R: CubeRuntime, BT: BoolElement> CubePlatform<R, BT> {
             timestamps: method == cubecl::profile::TimingMethod::Device,
             delay: Cell::new(None),
             copy_rate: Cell::new(None),
+            name: name.to_owned(),
+            nvml: OnceCell::new(),
             booleans: core::marker::PhantomData,
         }
     }
@@ -85,6 +92,18 @@ impl<R: CubeRuntime, BT: BoolElement> Platform for CubePlatform<R, BT> {
             self.client.profile(work, "bk-core").map_err(|error| failed(format!("{error:?}")))?;
         done.map_err(failed)?;
         Ok(Some(block_on(duration.resolve()).duration()))
+    }
+
+    fn is_hardware_gpu(&self) -> bool {
+        self.class == DeviceClass::Gpu
+    }
+
+    fn memory_probe(&self) -> Option<Box<dyn MemoryProbe>> {
+        Some(Box::new(AllocatorProbe::of_this_thread(&self.client)))
+    }
+
+    fn driver_bytes(&self) -> Option<u64> {
+        self.nvml.get_or_init(|| Nvml::of_device(&self.name)).as_ref()?.bytes_taken()
     }
 
     fn copy_rate(&self) -> Result<Option<f64>, Failure> {

@@ -36,8 +36,9 @@ pub(crate) fn open(target: &str) -> Result<(CudaPlatform, DeviceInfo), Unavailab
              /usr/local/cuda, /opt/cuda or /usr; set CUDA_PATH to the toolkit",
         ));
     }
-    let platform = CudaPlatform::new(CudaDevice::new(0), DeviceClass::Gpu);
-    let info = device_info(target, device, &platform);
+    let name = driver::device::get_name(device).unwrap_or_else(|_| "unnamed CUDA device".to_owned());
+    let platform = CudaPlatform::new(CudaDevice::new(0), DeviceClass::Gpu, &name);
+    let info = device_info(target, device, name, &platform);
     Ok((platform, info))
 }
 
@@ -53,7 +54,7 @@ fn toolkit_headers() -> bool {
     places.iter().any(|place| place.join("include/cuda_runtime.h").is_file())
 }
 
-fn device_info(target: &str, device: sys::CUdevice, platform: &CudaPlatform) -> DeviceInfo {
+fn device_info(target: &str, device: sys::CUdevice, name: String, platform: &CudaPlatform) -> DeviceInfo {
     let attribute = |kind| {
         // SAFETY: the device handle comes from the driver.
         unsafe { driver::device::get_attribute(device, kind) }.ok().and_then(|value| value.try_into().ok())
@@ -62,7 +63,7 @@ fn device_info(target: &str, device: sys::CUdevice, platform: &CudaPlatform) -> 
     use sys::CUdevice_attribute_enum as Attribute;
     DeviceInfo {
         target: target.to_owned(),
-        name: driver::device::get_name(device).unwrap_or_else(|_| "unnamed CUDA device".to_owned()),
+        name,
         class: DeviceClass::Gpu,
         runtime: CudaRuntime::name(platform.client()).to_owned(),
         driver: driver_version(),

@@ -31,7 +31,7 @@ pub(crate) fn open(target: &str) -> Result<(WgpuPlatform, DeviceInfo), Unavailab
         "DiscreteGpu" | "IntegratedGpu" | "VirtualGpu" => DeviceClass::Gpu,
         _ => DeviceClass::Software,
     };
-    let platform = WgpuPlatform::new(device, class);
+    let platform = WgpuPlatform::new(device, class, &adapter.name);
     let properties = platform.client().properties();
     let info = DeviceInfo {
         target: target.to_owned(),
