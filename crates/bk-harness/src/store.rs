@@ -7,5 +7,5 @@ mod journal;
 mod tests;
 
 pub use error::StoreError;
-pub use files::{load_run, load_runs, save_json, save_text};
+pub use files::{load_run, load_runs, load_text, save_json, save_text};
 pub use journal::{Fingerprint, Journal};

@@ -203,6 +203,11 @@ pub(crate) struct ReportArgs {
     #[arg(value_name = "DIR", default_value = DEFAULT_OUT, value_hint = ValueHint::DirPath)]
     pub(crate) dirs: Vec<PathBuf>,
 
+    /// Instead, write the KPI tables of this text again, where it has `<!-- kpis:begin FOLDER -->` and
+    /// `<!-- kpis:end -->`; FOLDER is relative to the text.
+    #[arg(long, value_name = "FILE", value_hint = ValueHint::FilePath, conflicts_with_all = ["dirs", "json"])]
+    pub(crate) tables_of: Option<PathBuf>,
+
     /// Print the results' tables as JSON.
     #[arg(long)]
     pub(crate) json: bool,

@@ -79,7 +79,7 @@ impl Error {
             | Self::SameName { .. }
             | Self::NoMemory
             | Self::Prepare(_)
-            | Self::Report(ReportError::Store(_)) => Exit::Usage,
+            | Self::Report(ReportError::Store(_) | ReportError::Tables { .. }) => Exit::Usage,
             Self::Save(_)
             | Self::Report(ReportError::Html(_))
             | Self::Interrupted

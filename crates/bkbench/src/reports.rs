@@ -3,8 +3,10 @@
 use std::path::{Path, PathBuf};
 
 use bk_harness::record::Run;
-use bk_harness::report::{Comprehensive, HtmlError, figures, html, markdown, suite_markdown};
-use bk_harness::store::{StoreError, load_runs, save_json, save_text};
+use bk_harness::report::{
+    Comprehensive, EmbeddedError, HtmlError, figures, html, markdown, suite_markdown, with_kpi_tables,
+};
+use bk_harness::store::{StoreError, load_runs, load_text, save_json, save_text};
 use thiserror::Error;
 
 /// Name of the report, beside the folders of the targets.
@@ -26,6 +28,14 @@ pub(crate) enum ReportError {
     /// The page.
     #[error(transparent)]
     Html(#[from] HtmlError),
+    /// A text that has tables of results.
+    #[error("{}: {source}", path.display())]
+    Tables {
+        /// The text.
+        path: PathBuf,
+        /// What is wrong with it.
+        source: EmbeddedError,
+    },
 }
 
 /// Writes the reports on every run whose results are under `folder`, and their figures. Returns the runs
@@ -50,6 +60,22 @@ pub(crate) fn write(folder: &Path) -> Result<(Vec<Run>, Vec<PathBuf>), ReportErr
         files.push(path);
     }
     Ok((runs, files))
+}
+
+/// Writes the KPI tables of the text at `path` again, from the results that it names.
+///
+/// # Errors
+/// When it cannot be read or written, a mark in it is wrong, or there are no results where it says.
+pub(crate) fn write_tables(path: &Path) -> Result<(), ReportError> {
+    let text = load_text(path)?;
+    let beside = path.parent().unwrap_or(Path::new("."));
+    let load = |folder: &str| load_runs(&[beside.join(folder)]).map_err(|error| error.to_string());
+    let written = with_kpi_tables(&text, load)
+        .map_err(|source| ReportError::Tables { path: path.to_owned(), source })?;
+    if written != text {
+        save_text(path, &written)?;
+    }
+    Ok(())
 }
 
 fn is_about_the_model(run: &Run) -> bool {

@@ -31,6 +31,21 @@ pub(super) fn table(run: &Run) -> Option<Table> {
     Some(table)
 }
 
+/// What was measured, what was asked for, and the verdict: for a text about the project.
+pub(super) fn short_table(run: &Run) -> Table {
+    let mut table = Table::new().text("KPI").number("measured").number("bound").text("verdict");
+    for result in &run.kpis {
+        let unit = result.kpi.unit();
+        table.row(vec![
+            result.kpi.name.clone(),
+            result.value.map_or_else(|| "-".to_owned(), |value| units::metric(&value, unit)),
+            bound(result.kpi.bound, unit),
+            verdict(result.verdict, result.kpi.severity),
+        ]);
+    }
+    table
+}
+
 fn row(result: &KpiResult) -> Vec<String> {
     let unit = result.kpi.unit();
     let clock = result.value.and_then(|value| value.clock);

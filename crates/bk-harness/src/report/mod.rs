@@ -2,6 +2,7 @@
 
 mod comprehensive;
 mod details;
+mod embedded;
 mod environment;
 mod errors;
 mod headline;
@@ -21,6 +22,7 @@ use crate::device::DeviceClass;
 use crate::record::Run;
 
 pub use comprehensive::Comprehensive;
+pub use embedded::{EmbeddedError, with_kpi_tables};
 pub use html::{HtmlError, html};
 pub use markdown::{markdown, suite_markdown};
 pub use svg::{Figure, figures};

@@ -67,6 +67,14 @@ pub(super) fn make_directory(directory: &Path) -> Result<(), StoreError> {
     fs::create_dir_all(directory).map_err(|source| StoreError::io("create directory", directory, source))
 }
 
+/// Reads a text.
+///
+/// # Errors
+/// [`StoreError::Io`] when it is not there, cannot be read, or is not UTF-8.
+pub fn load_text(path: &Path) -> Result<String, StoreError> {
+    fs::read_to_string(path).map_err(|source| StoreError::io("read", path, source))
+}
+
 /// Reads one results file.
 ///
 /// # Errors

@@ -12,7 +12,6 @@ use bk_harness::workload::Failure;
 
 use super::BenchmarkError;
 use crate::registry::open;
-use crate::target::Target;
 
 /// What both benchmarks of the model are made of.
 #[derive(Debug, Clone)]

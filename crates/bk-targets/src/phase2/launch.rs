@@ -137,9 +137,10 @@ impl<B: BkBackend> Training<B> {
     }
 
     fn backward(&mut self) -> Result<Output<B>, Failure> {
-        let loss = self.loss.take().ok_or_else(|| {
-            Failure::Execution("backward without forward: there is no loss".to_owned())
-        })?;
+        let loss = self
+            .loss
+            .take()
+            .ok_or_else(|| Failure::Execution("backward without forward: there is no loss".to_owned()))?;
         let gradients = loss.backward();
         Ok(Output::Gradients { loss: loss.inner(), gradients })
     }

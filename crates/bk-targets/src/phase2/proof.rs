@@ -66,9 +66,9 @@ fn outputs<B: BkBackend>(
     match launch.run()? {
         Output::Logits(logits) => Ok(vec![read(logits)?]),
         Output::Gradients { loss, gradients } => {
-            let gradient = launch.embedding_gradient(&gradients).ok_or_else(|| {
-                Failure::Execution("the token embedding has no gradient".to_owned())
-            })?;
+            let gradient = launch
+                .embedding_gradient(&gradients)
+                .ok_or_else(|| Failure::Execution("the token embedding has no gradient".to_owned()))?;
             Ok(vec![read(loss)?, read(gradient)?])
         }
     }
@@ -79,8 +79,7 @@ fn read<B: BkBackend, const D: usize>(tensor: Tensor<B, D>) -> Result<Vec<f32>, 
         .cast(DType::F32)
         .try_into_data()
         .map_err(|error| Failure::Execution(format!("an output cannot be read: {error}")))?;
-    data.into_vec::<f32>()
-        .map_err(|error| Failure::Execution(format!("an output is not float32: {error:?}")))
+    data.into_vec::<f32>().map_err(|error| Failure::Execution(format!("an output is not float32: {error:?}")))
 }
 
 /// Errors over the largest expected magnitude, each output by itself; the worst of them counts.

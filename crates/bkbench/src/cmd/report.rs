@@ -9,6 +9,11 @@ use crate::summary::Summary;
 use crate::{output, reports};
 
 pub(crate) fn run(arguments: &ReportArgs) -> Result<Exit, Error> {
+    if let Some(file) = &arguments.tables_of {
+        reports::write_tables(file).map_err(Error::Report)?;
+        output::text(&format!("written: {}", file.display()))?;
+        return Ok(Exit::Pass);
+    }
     let mut summaries = Vec::new();
     let mut written = Vec::new();
     for folder in &arguments.dirs {

@@ -123,3 +123,32 @@ fn memory_of_a_config_without_a_model_is_a_usage_error() {
     let mut command = bench.command();
     command.args(["memory", "sweep.toml"]).assert().code(2).stderr(contains("phase2-memory"));
 }
+
+#[test]
+fn the_kpi_table_of_a_text_is_written_from_the_results_that_it_names() {
+    let bench = Bench::new(MODELS);
+    run(&bench, "--gpu").code(0);
+    bench.write("NOTES.md", "Ours:\n<!-- kpis:begin out -->\nstale\n<!-- kpis:end -->\n");
+    let tables = || {
+        let mut command = bench.command();
+        command.args(["report", "--tables-of", "NOTES.md"]);
+        command
+    };
+    tables().assert().code(0);
+    let text = bench.read("NOTES.md");
+    assert!(text.contains("| memory | 6") && text.contains("| pass |") && !text.contains("stale"), "{text}");
+    bench.write("NOTES.md", "<!-- kpis:begin nowhere -->\n<!-- kpis:end -->\n");
+    tables().assert().code(2).stderr(contains("line 1").and(contains("nowhere")));
+}
+
+#[test]
+fn the_tables_of_the_readme_are_those_of_its_results() {
+    let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let bench = Bench::new(MODELS);
+    bench.write("README.md", &std::fs::read_to_string(root.join("README.md")).unwrap());
+    std::os::unix::fs::symlink(root.join("results").canonicalize().unwrap(), bench.path("results")).unwrap();
+    let before = bench.read("README.md");
+    let mut command = bench.command();
+    command.args(["report", "--tables-of", "README.md"]).assert().code(0);
+    assert_eq!(bench.read("README.md"), before, "run `bkbench report --tables-of README.md`");
+}
