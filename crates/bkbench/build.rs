@@ -4,12 +4,13 @@ use std::path::{Path, PathBuf};
 use std::process::Command;
 
 /// What the binary is made of, from the root of the workspace.
-const SOURCES: [&str; 8] = [
+const SOURCES: [&str; 9] = [
     "Cargo.toml",
     "Cargo.lock",
     "kernels/src",
     "crates/bk-burn/src",
     "crates/bk-harness/src",
+    "crates/bk-phase2/src",
     "crates/bk-targets/src",
     "crates/bkbench/src",
     "crates/bkbench/build.rs",

@@ -274,3 +274,73 @@ fn a_results_file_from_before_the_models_can_be_read() {
     let run = crate::store::load_run(&path).unwrap();
     assert!(run.config.effective.benchmarks.iter().all(|one| one.axes.preset == [Preset::Base]));
 }
+
+/// Name, preset, batch, n, types and samples of every benchmark of the model in `full.toml`.
+type Facts = (&'static str, Preset, Vec<usize>, Vec<usize>, Vec<ElementType>, u32);
+
+#[test]
+fn the_full_suite_has_the_cases_of_the_original() {
+    use ElementType::{Bf16, F16, F32};
+    use Preset::{Base, Small};
+
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs/full.toml");
+    let config = Config::load(&path, &Overrides::default()).unwrap();
+    let expected: Vec<Facts> = vec![
+        ("memory-small", Small, vec![4], vec![1024], vec![F16], 3),
+        ("memory-base", Base, vec![2], vec![2048], vec![F16], 3),
+        ("memory-kpi", Base, vec![1], vec![4096], vec![F16], 5),
+        (
+            "memory-scaling",
+            Base,
+            vec![1, 1, 1, 1, 2, 4, 8],
+            vec![512, 1024, 2048, 4096, 512, 512, 512],
+            vec![F16],
+            3,
+        ),
+        ("memory-dtypes", Base, vec![1], vec![2048], vec![F32, F16, Bf16], 3),
+        ("throughput-small", Small, vec![4], vec![512], vec![F16], 20),
+        ("throughput-kpi", Base, vec![4], vec![512], vec![F16], 20),
+        ("throughput-backward", Base, vec![4], vec![512], vec![F32], 10),
+        ("throughput-scaling", Base, vec![1, 2, 4, 8], vec![512], vec![F16], 10),
+        ("throughput-decoding", Base, vec![4], vec![512], vec![F16], 20),
+    ];
+    let models: Vec<&Benchmark> =
+        config.benchmarks.iter().filter(|one| one.kind != BenchmarkKind::BkCore).collect();
+    assert_eq!(models.len(), expected.len());
+    for (found, (name, preset, batch, n, dtype, samples)) in models.into_iter().zip(expected) {
+        assert_eq!(found.name, name);
+        assert_eq!(
+            (found.axes.preset.as_slice(), &found.axes.batch),
+            ([preset].as_slice(), &batch),
+            "{name}"
+        );
+        assert_eq!((&found.axes.n, &found.axes.dtype), (&n, &dtype), "{name}");
+        assert_eq!((found.measure.samples, found.cpu_dtype), (samples, Some(F32)), "{name}");
+        assert!(found.vocabulary.is_none() && found.view.is_some(), "{name}");
+    }
+    let scans = config.benchmarks.iter().filter(|one| one.kind == BenchmarkKind::BkCore);
+    assert_eq!(scans.count(), 4);
+}
+
+#[test]
+fn the_kpis_have_the_bounds_of_the_original_in_both_configs() {
+    for (file, least) in [("kpi.toml", 5), ("full.toml", 13)] {
+        let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../configs").join(file);
+        let config = Config::load(&path, &Overrides::default()).unwrap();
+        assert_eq!(config.kpis.len(), least, "{file}");
+        let has = |metric, bound, stretch, severity| {
+            config.kpis.iter().any(|kpi| {
+                (kpi.metric, kpi.bound, kpi.stretch, kpi.severity) == (metric, bound, stretch, severity)
+            })
+        };
+        let (fail, warn) = (Severity::Fail, Severity::Warn);
+        assert!(has(Metric::Speedup, Bound::AtLeast(3.0), None, fail), "{file}");
+        assert!(has(Metric::MseClipped, Bound::AtMost(1e-6), None, fail), "{file}");
+        assert!(has(Metric::PeakBytes, Bound::AtMost(8e9), Some(Bound::AtMost(1e9)), fail), "{file}");
+        assert!(has(Metric::TokensPerSecond, Bound::AtLeast(100.0), None, warn), "{file}");
+        assert!(has(Metric::TokensPerSecond, Bound::AtLeast(300_000.0), None, warn), "{file}");
+        let quick = Config::load(&path, &Overrides { quick: true, set: Vec::new() }).unwrap();
+        let models = quick.benchmarks.iter().filter(|one| one.kind != BenchmarkKind::BkCore);
+        assert!(models.into_iter().all(|one| one.vocabulary == Some(256)), "{file}");
+    }
+}
