@@ -6,8 +6,8 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::models::AnalyticBytes;
 use crate::numerics::Numerics;
-use crate::phase2::AnalyticBytes;
 use crate::workload::Failure;
 
 /// Something whose memory is measured. All methods are called from one thread.

@@ -11,7 +11,7 @@ mod conversions;
 mod host;
 mod library;
 #[cfg(feature = "ndarray")]
-mod phase2;
+mod models;
 mod platform;
 mod registry;
 mod runtime;

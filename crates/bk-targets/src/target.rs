@@ -55,7 +55,7 @@ pub(crate) struct BurnTarget<P: Platform> {
     platform: Rc<P>,
     info: DeviceInfo,
     #[cfg(feature = "ndarray")]
-    known: Rc<crate::phase2::Known>,
+    known: Rc<crate::models::Known>,
 }
 
 /// What is asked of a target that cannot be.
@@ -125,7 +125,7 @@ mod models {
     use bk_harness::workload::{Failure, Workload};
 
     use super::BurnTarget;
-    use crate::phase2::{MemoryOfModel, Throughput};
+    use crate::models::{MemoryOfModel, Throughput};
     use crate::platform::Platform;
 
     pub(super) fn throughput<P: Platform + 'static>(

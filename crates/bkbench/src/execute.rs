@@ -8,8 +8,8 @@ use bk_harness::case::Case;
 use bk_harness::device::DeviceInfo;
 use bk_harness::environment::{BuildInfo, Environment};
 use bk_harness::kpi;
+use bk_harness::models;
 use bk_harness::outcome::{CaseResult, Outcome};
-use bk_harness::phase2;
 use bk_harness::protocol::Phase;
 use bk_harness::record::{ConfigRecord, Run, SCHEMA_VERSION, TargetRecord};
 use bk_harness::store::{Fingerprint, Journal, StoreError};
@@ -44,7 +44,7 @@ impl Targets {
     fn refusal(&self, case: &Case, environment: &Environment) -> Option<Outcome> {
         match self.0.get(&case.target)? {
             Probe::Available(greeting) => {
-                let reason = phase2::refusal(case, &greeting.device, environment.memory_bytes)?;
+                let reason = models::refusal(case, &greeting.device, environment.memory_bytes)?;
                 Some(Outcome::Skipped { reason })
             }
             Probe::Unavailable(reason) => Some(Outcome::Skipped { reason: reason.clone() }),

@@ -5,8 +5,8 @@
 
 use bk_harness::case::{Case, WorkloadSpec};
 use bk_harness::device::DeviceInfo;
+use bk_harness::models::refusal;
 use bk_harness::outcome::{CaseResult, Outcome};
-use bk_harness::phase2::refusal;
 use bk_harness::protocol::Phase;
 use serde::Serialize;
 

@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 use super::*;
 use crate::case::{Case, ElementType, Implementation, Mode, Phase2Spec, Preset, WorkloadSpec};
 use crate::memory::{AllocatorMemory, MemoryMeasurement, Rise};
+use crate::models::AnalyticBytes;
 use crate::outcome::{CaseResult, Clock, Measurement, Outcome, PartTiming, Statistics};
-use crate::phase2::AnalyticBytes;
 use crate::testing;
 use crate::workload::{Part, Work};
 

@@ -10,8 +10,8 @@ use crate::device::DeviceClass;
 use crate::memory::{
     AllocatorMemory, AllocatorReading, MemoryMeasurement, MemoryProbe, MemoryWorkload, Rise, resident_set,
 };
+use crate::models::{AnalyticBytes, flops};
 use crate::outcome::{CacheState, Measurement, Outcome, Warning};
-use crate::phase2::{AnalyticBytes, flops};
 use crate::protocol::Phase;
 use crate::warning::Oddity;
 use crate::workload::{Failure, Work};

@@ -2,7 +2,7 @@
 
 use crate::case::{Case, ElementType, Phase2Spec, WorkloadSpec};
 use crate::config::{Benchmark, BenchmarkKind, Point};
-use crate::phase2::{Dimensions, flops};
+use crate::models::{Dimensions, flops};
 use crate::plan::id::phase2_id;
 
 /// Targets on which `cpu_dtype` stands for another type.

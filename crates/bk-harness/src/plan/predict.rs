@@ -7,7 +7,7 @@ use crate::baseline::HOST_TARGET;
 use crate::case::{
     BkCoreSpec, CacheChoice, Case, Couplings, ElementType, Family, Implementation, WorkloadSpec,
 };
-use crate::phase2::AnalyticBytes;
+use crate::models::AnalyticBytes;
 use crate::plan::phase2;
 
 /// Cache that input sets are assumed to have to outgrow, as when the device's is unknown.

@@ -159,7 +159,7 @@ fn no_results_are_said_to_be_none() {
 fn models() -> Run {
     use crate::case::{Case, ElementType, Mode, Phase2Spec, Preset, WorkloadSpec};
     use crate::memory::{AllocatorMemory, MemoryMeasurement};
-    use crate::phase2::AnalyticBytes;
+    use crate::models::AnalyticBytes;
 
     let memory = |n: usize| {
         let (preset, mode, asked_dtype) = (Preset::Base, Mode::Forward, Some(ElementType::F16));

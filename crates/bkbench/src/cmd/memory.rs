@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 
 use bk_harness::case::{Case, WorkloadSpec};
 use bk_harness::environment::Environment;
-use bk_harness::phase2::{AnalyticBytes, refusal};
+use bk_harness::models::{AnalyticBytes, refusal};
 use bk_harness::units;
 use serde::Serialize;
 

@@ -4,8 +4,8 @@ use std::rc::Rc;
 
 use bk_harness::case::{ElementType, Phase2Spec};
 use bk_harness::device::{DeviceClass, DeviceInfo};
+use bk_harness::models::{AnalyticBytes, flops};
 use bk_harness::numerics::Numerics;
-use bk_harness::phase2::{AnalyticBytes, flops};
 use bk_harness::workload::{Failure, InputSets, Part, Work, Workload};
 
 use super::Known;

@@ -46,7 +46,7 @@ mod tests {
     use crate::testing;
 
     fn case(force: bool) -> Case {
-        let spec = Phase2Spec { force, ..crate::phase2::tests::spec(Preset::Base, Mode::Forward, 1, 4096) };
+        let spec = Phase2Spec { force, ..crate::models::tests::spec(Preset::Base, Mode::Forward, 1, 4096) };
         let workload = WorkloadSpec::Phase2Memory(spec);
         Case {
             dtype: ElementType::F16,

@@ -1,7 +1,7 @@
 //! From a case to a configuration, a model and tokens.
 
 use bk_harness::case::{ElementType, Mode, Phase2Spec, Preset};
-use bk_harness::phase2::Dimensions;
+use bk_harness::models::Dimensions;
 use bk_harness::workload::Failure;
 use bk_phase2::{BkBackend, ModelError, Phase2Config, Phase2Model, Resolvent};
 use burn::tensor::backend::BackendTypes;

@@ -73,7 +73,7 @@ fn activations(
 mod tests {
     use super::*;
     use crate::case::Preset;
-    use crate::phase2::tests::spec;
+    use crate::models::tests::spec;
 
     #[test]
     fn the_logits_of_the_kpi_case_are_most_of_it() {
