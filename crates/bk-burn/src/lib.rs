@@ -19,6 +19,8 @@ mod cpu;
 mod cube;
 #[cfg(feature = "fusion")]
 mod fusion;
+#[cfg(feature = "fusion")]
+mod fusion_matmul;
 mod left;
 mod left_scan;
 mod matmul;
