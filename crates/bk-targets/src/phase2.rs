@@ -9,12 +9,12 @@ use bk_harness::phase2::{
 };
 use bk_harness::workload::Failure;
 use bk_phase2::parity::{self, Bound, Parity};
-use bk_phase2::{
-    BkBackend, Checkpoint, CheckpointError, FileError, ImportError, ModelError, Phase2Config, Phase2File,
-    Phase2Model, Precision,
-};
+#[cfg(any(feature = "ndarray", feature = "flex"))]
+use bk_phase2::{Checkpoint, Phase2Config, Phase2Model};
+use bk_phase2::{FileError, ImportError, ModelError, Phase2File, Precision};
 use burn::tensor::DType;
-use burn::tensor::backend::{Backend, BackendTypes};
+#[cfg(any(feature = "ndarray", feature = "flex"))]
+use burn::tensor::backend::BackendTypes;
 
 use crate::platform::Platform;
 
@@ -54,8 +54,9 @@ impl From<ModelError> for Stop {
     }
 }
 
-impl From<CheckpointError> for Stop {
-    fn from(error: CheckpointError) -> Self {
+#[cfg(any(feature = "ndarray", feature = "flex"))]
+impl From<bk_phase2::CheckpointError> for Stop {
+    fn from(error: bk_phase2::CheckpointError) -> Self {
         Self::Refused(error.to_string())
     }
 }
@@ -138,10 +139,25 @@ fn conversion(file: &str, parity: Parity) -> ParityFile {
     }
 }
 
+/// Where weights are made and read: their values are the same on every backend, and each backend more is
+/// one more model to compile.
+#[cfg(feature = "ndarray")]
+type Host = burn::backend::NdArray<f32>;
+#[cfg(all(feature = "flex", not(feature = "ndarray")))]
+type Host = burn::backend::Flex;
+
+/// Says what is missing.
+#[cfg(not(any(feature = "ndarray", feature = "flex")))]
+pub(crate) fn export(_source: &ExportSource, _file: &Path) -> ExportOutcome {
+    ExportOutcome::Skipped { reason: "weights are exported by a build with `ndarray` or `flex`".to_owned() }
+}
+
 /// Writes the weights of `source` to `file`.
-pub(crate) fn export<P: Platform>(platform: &P, source: &ExportSource, file: &Path) -> ExportOutcome {
+#[cfg(any(feature = "ndarray", feature = "flex"))]
+pub(crate) fn export(source: &ExportSource, file: &Path) -> ExportOutcome {
     let written = || -> Result<ExportOutcome, Stop> {
-        let (model, unknown_tensors) = model::<P::Backend>(source, platform.device())?;
+        let device = <Host as BackendTypes>::Device::default();
+        let (model, unknown_tensors) = model(source, &device)?;
         let bytes = model.export()?;
         let read_back = Phase2File::parse(&bytes).map_err(|error| Stop::Failed(error.to_string()))?;
         fs::write(file, bytes)
@@ -161,10 +177,11 @@ pub(crate) fn export<P: Platform>(platform: &P, source: &ExportSource, file: &Pa
 }
 
 /// The model of a source, and the tensors in it that are none of the model's.
-fn model<B: BkBackend>(
+#[cfg(any(feature = "ndarray", feature = "flex"))]
+fn model(
     source: &ExportSource,
-    device: &<B as BackendTypes>::Device,
-) -> Result<(Phase2Model<B>, Vec<String>), Stop> {
+    device: &<Host as BackendTypes>::Device,
+) -> Result<(Phase2Model<Host>, Vec<String>), Stop> {
     match source {
         ExportSource::Preset(name) => {
             let config = Phase2Config::preset(name)

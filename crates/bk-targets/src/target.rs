@@ -100,6 +100,6 @@ impl<P: Platform + 'static> Target for BurnTarget<P> {
     }
 
     fn export_phase2(&mut self, source: &ExportSource, file: &Path) -> ExportOutcome {
-        phase2::export(self.platform.as_ref(), source, file)
+        phase2::export(source, file)
     }
 }

@@ -67,7 +67,7 @@ pub(crate) struct ExportPhase2Args {
     #[command(flatten)]
     pub(crate) source: ExportSourceArgs,
 
-    /// Where fresh weights are made: any target gives the same.
+    /// Whose worker writes; the weights are the same whichever it is.
     #[arg(long, value_name = "TARGET", default_value = "ndarray")]
     pub(crate) target: String,
 
