@@ -11,7 +11,7 @@
 //!
 //! [`tensor_bk_core`] is the same operation in plain tensor operations on any backend.
 //!
-//! [`left_resolvent`] is its causal sibling, and [`matmul`] a matrix product with a choice of [`Precision`].
+//! [`left_resolvent`] is its causal sibling, and [`matmul()`] a matrix product with a choice of [`Precision`].
 
 mod autodiff;
 mod backend;
@@ -19,6 +19,8 @@ mod cpu;
 mod cube;
 #[cfg(feature = "fusion")]
 mod fusion;
+#[cfg(feature = "fusion")]
+mod fusion_matmul;
 mod left;
 mod left_scan;
 mod matmul;

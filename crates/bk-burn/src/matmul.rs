@@ -131,6 +131,13 @@ impl<B: ExactMatmul, C: CheckpointStrategy> ExactMatmul for Autodiff<B, C> {
     }
 }
 
+#[cfg(feature = "fusion")]
+impl<B: burn_fusion::FusionBackend + ExactMatmul> ExactMatmul for burn_fusion::Fusion<B> {
+    fn matmul_exact(lhs: FloatTensor<Self>, rhs: FloatTensor<Self>) -> FloatTensor<Self> {
+        crate::fusion_matmul::matmul_exact::<B>(lhs, rhs)
+    }
+}
+
 /// `d lhs = g rhs^T` and `d rhs = lhs^T g`.
 #[derive(Debug)]
 struct ExactProduct;

@@ -22,6 +22,7 @@ pub mod memory;
 pub mod models;
 pub mod numerics;
 pub mod outcome;
+pub mod phase2;
 pub mod plan;
 pub mod protocol;
 pub mod record;

@@ -2,7 +2,8 @@
 //!
 //! The worker opens with [`Event::Hello`] or [`Event::Unavailable`]; then each [`Request::Run`] is
 //! answered by any number of [`Event::Phase`] and one [`Event::Result`], and each
-//! [`Request::VerifyVectors`] by one [`Event::Vectors`]. Standard output carries the
+//! [`Request::VerifyVectors`] by one [`Event::Vectors`], [`Request::VerifyPhase2`] by one [`Event::Parity`],
+//! [`Request::ExportPhase2`] by one [`Event::Exported`]. Standard output carries the
 //! protocol alone; everything else goes to standard error. A worker ends at [`Request::Exit`] or at the
 //! end of its input.
 
@@ -12,9 +13,10 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::case::{Case, Strategy};
+use crate::case::{Case, ElementType, Strategy};
 use crate::device::DeviceInfo;
 use crate::outcome::Outcome;
+use crate::phase2::{ExportOutcome, ExportSource, MatmulPrecision, ParityOutcome};
 use crate::vectors::VectorsOutcome;
 
 /// Version of the messages below; a parent refuses a worker of another version.
@@ -35,6 +37,23 @@ pub enum Request {
         dir: Option<PathBuf>,
         /// Algorithm to force.
         strategy: Strategy,
+    },
+    /// Check the Phase 2 model against files of weights and expectations; answered by one
+    /// [`Event::Parity`].
+    VerifyPhase2 {
+        /// The files; those built into the worker when there are none.
+        files: Vec<PathBuf>,
+        /// Type of the weights.
+        dtype: ElementType,
+        /// Rounding of float32 matrix products.
+        precision: MatmulPrecision,
+    },
+    /// Write weights of the Phase 2 model; answered by one [`Event::Exported`].
+    ExportPhase2 {
+        /// Where they are from.
+        source: ExportSource,
+        /// The file, safetensors.
+        file: PathBuf,
     },
     /// End.
     Exit,
@@ -80,6 +99,16 @@ pub enum Event {
     Vectors {
         /// How.
         outcome: VectorsOutcome,
+    },
+    /// The check of the Phase 2 model ended.
+    Parity {
+        /// How.
+        outcome: ParityOutcome,
+    },
+    /// The export ended.
+    Exported {
+        /// How.
+        outcome: ExportOutcome,
     },
 }
 

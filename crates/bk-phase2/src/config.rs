@@ -1,6 +1,6 @@
 //! What a model is made of: sizes, modes, and the three presets.
 //!
-//! The presets are functions and, as TOML to copy and edit, files: `presets/{small,base,large}.toml`.
+//! The presets are functions and, as TOML to copy and edit, files: `configs/presets/{small,base,large}.toml`.
 //! [`Phase2Config::problems`] reports every mistake at once.
 
 use serde::{Deserialize, Serialize};
@@ -134,7 +134,7 @@ impl Phase2Config {
         }
     }
 
-    /// Reads and checks a TOML text as in `presets/`.
+    /// Reads and checks a TOML text as in `configs/presets`.
     ///
     /// # Errors
     /// [`ConfigError`] with the parser's complaint or with every value that cannot be used.
@@ -307,9 +307,9 @@ mod tests {
     #[test]
     fn the_files_of_the_presets_say_what_the_functions_say() {
         let files = [
-            ("small", include_str!("../presets/small.toml")),
-            ("base", include_str!("../presets/base.toml")),
-            ("large", include_str!("../presets/large.toml")),
+            ("small", include_str!("../../../configs/presets/small.toml")),
+            ("base", include_str!("../../../configs/presets/base.toml")),
+            ("large", include_str!("../../../configs/presets/large.toml")),
         ];
         for (name, text) in files {
             assert_eq!(Phase2Config::from_toml(text).unwrap(), Phase2Config::preset(name).unwrap(), "{name}");

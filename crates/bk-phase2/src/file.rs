@@ -34,7 +34,7 @@ pub struct Phase2File {
     pub inputs: Option<[HostTensor; 2]>,
     /// Expected results by name, without `expected.`.
     pub expected: BTreeMap<String, HostTensor>,
-    /// Tensors that belong to none of these.
+    /// Tensors that belong to none of these, and keys of the configuration that mean nothing here.
     pub unknown: Vec<String>,
 }
 
@@ -75,14 +75,9 @@ impl Phase2File {
         let (_, metadata) = SafeTensors::read_metadata(bytes)?;
         let text =
             metadata.metadata().as_ref().and_then(|map| map.get("config")).ok_or(FileError::NoConfig)?;
-        let config = parse_config(text)?;
-        let mut file = Self {
-            config,
-            weights: BTreeMap::new(),
-            inputs: None,
-            expected: BTreeMap::new(),
-            unknown: Vec::new(),
-        };
+        let (config, unknown) = parse_config(text)?;
+        let mut file =
+            Self { config, weights: BTreeMap::new(), inputs: None, expected: BTreeMap::new(), unknown };
         let mut inputs = BTreeMap::new();
         for (name, view) in SafeTensors::deserialize(bytes)?.tensors() {
             let tensor = host_tensor(&name, &view)?;
@@ -104,14 +99,24 @@ impl Phase2File {
     }
 }
 
-fn parse_config(text: &str) -> Result<Phase2Config, FileError> {
+/// The configuration, and its keys that nothing here is named after.
+fn parse_config(text: &str) -> Result<(Phase2Config, Vec<String>), FileError> {
     let mut value: Value = serde_json::from_str(text)?;
+    let known = serde_json::to_value(Phase2Config { ffn_dim: Some(1), ..Phase2Config::small() })?;
+    let mut unknown = Vec::new();
     if let Some(map) = value.as_object_mut() {
+        map.retain(|key, _| {
+            let meant = known.get(key).is_some();
+            if !meant {
+                unknown.push(format!("config.{key}"));
+            }
+            meant
+        });
         map.entry("dissipation").or_insert_with(|| "memory-only".into());
     }
     let config: Phase2Config = serde_json::from_value(value)?;
     config.validate()?;
-    Ok(config)
+    Ok((config, unknown))
 }
 
 fn host_tensor(name: &str, view: &TensorView<'_>) -> Result<HostTensor, FileError> {

@@ -148,3 +148,25 @@ impl<B: BkBackend> Resonance<B> {
         Filtered { memory: memory - noise, energies, kept }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::ResonanceBasis;
+
+    #[test]
+    fn the_basis_is_as_ill_conditioned_as_it_is_known_to_be() {
+        for (width, expected) in [(8, 1950.0), (10, 166.0)] {
+            let found = ResonanceBasis::new(width).unwrap().condition();
+            assert!((found / expected - 1.0).abs() < 0.01, "{width}: {found}");
+        }
+    }
+
+    #[test]
+    fn the_inverse_undoes_the_basis_for_the_heads_of_the_presets() {
+        let ResonanceBasis { basis, inverse, condition } = ResonanceBasis::new(64).unwrap();
+        let mut product = basis * inverse;
+        product.fill_diagonal(nalgebra::Complex::new(0.0, 0.0));
+        let worst = product.iter().map(|entry| entry.norm()).fold(0.0, f64::max);
+        assert!(worst < 1e-13 * condition, "{worst} {condition}");
+    }
+}

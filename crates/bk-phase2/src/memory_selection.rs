@@ -95,3 +95,56 @@ impl Importance {
         importance.topk_with_indices(k, 2)
     }
 }
+
+#[cfg(all(test, feature = "ndarray"))]
+mod tests {
+    use burn::backend::NdArray;
+    use burn::tensor::Tensor;
+
+    use super::{Importance, select};
+    use crate::config::Phase2Config;
+
+    type B = NdArray<f32>;
+
+    fn values<const D: usize>(tensor: Tensor<B, D>) -> Vec<f64> {
+        tensor.into_data().iter::<f64>().collect()
+    }
+
+    /// Two rows, one head: cells of size 3 in the first and of size 1 in the second.
+    fn memory() -> Tensor<B, 4> {
+        Tensor::from_data([[[[3.0, -3.0], [3.0, 3.0]]], [[[1.0, 1.0], [-1.0, 1.0]]]], &Default::default())
+    }
+
+    #[test]
+    fn rows_above_the_threshold_raise_eta_and_rows_below_are_to_decay_faster() {
+        let config = Phase2Config { snr_threshold: 1.0, ..Phase2Config::small() };
+        let gamma = Tensor::from_data([[0.1, 0.3], [0.2, 0.6]], &Default::default());
+        let eta = Tensor::from_data([0.1], &Default::default());
+        let selection = select(&memory(), &gamma, &eta, &config);
+        // The cells' mean is 1 and the sum of their squares 40: the variance is (40 - 8) / 7.
+        let sigma = (32.0f64 / 7.0).sqrt();
+        let snr = values(selection.snr);
+        assert!((snr[0] - 3.0 / sigma).abs() < 1e-5 && (snr[1] - 1.0 / sigma).abs() < 1e-5, "{snr:?}");
+        let gamma = values(selection.gamma);
+        assert!((gamma[0] - 0.2).abs() < 1e-6 && (gamma[1] - 0.8).abs() < 1e-6, "{gamma:?}");
+        assert!((values(selection.eta)[0] - 0.1 * (1.5 + 1.0) / 2.0).abs() < 1e-7);
+    }
+
+    #[test]
+    fn importance_weighs_ratio_energy_and_age() {
+        let snr = Tensor::from_data([2.0, 200.0], &Default::default());
+        let importance = Importance::default().estimate(&memory(), &snr, 10.0);
+        let recency = 0.2 * (-1.0f64).exp();
+        let found = values(importance.clone());
+        assert!((found[0] - (0.25 + 0.3 + recency)).abs() < 1e-6, "{found:?}");
+        assert!((found[4] - (0.5 + 0.3 / 9.0 + recency)).abs() < 1e-6, "{found:?}");
+        // Weights count by their share.
+        let doubled = Importance { snr: 1.0, energy: 0.6, recency: 0.4 };
+        assert!((values(doubled.estimate(&memory(), &snr, 10.0))[0] - found[0]).abs() < 1e-6);
+
+        let distinct = Tensor::<B, 3>::from_data([[[0.1, 0.9, 0.4]]], &Default::default());
+        let (best, place) = Importance::top(distinct, 2);
+        assert_eq!(place.into_data().iter::<i64>().collect::<Vec<_>>(), [1, 2]);
+        assert!((values(best)[1] - 0.4).abs() < 1e-6);
+    }
+}

@@ -111,7 +111,7 @@ impl<B: BkBackend> Phase2Model<B> {
         })
     }
 
-    /// The same model with another kind of float32 matrix product: see [`bk_burn::matmul`].
+    /// The same model with another kind of float32 matrix product: see [`Precision`].
     #[must_use]
     pub fn with_precision(self, precision: Precision) -> Self {
         Self { precision, ..self }

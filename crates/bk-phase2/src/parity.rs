@@ -181,8 +181,8 @@ fn bound(name: &str, dtype: DType, precision: Precision) -> Option<Bound> {
             "state1" | "state2" | "logits2" => 5e-3,
             _ => 1e-3,
         })),
-        (DType::BF16, _) => output.then_some(Bound::RelativeRms(1e-1)),
-        _ => output.then_some(Bound::RelativeRms(5e-2)),
+        (DType::BF16, _) => output.then_some(Bound::RelativeRms(5e-2)),
+        _ => output.then_some(Bound::RelativeRms(1e-2)),
     }
 }
 

@@ -1,12 +1,13 @@
 //! The target `host`: the serial float64 scan on one core, which speedups are relative to.
 
 use std::hint::black_box;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use bk_harness::case::{BkCoreSpec, Case, Implementation, Strategy, WorkloadSpec};
+use bk_harness::case::{BkCoreSpec, Case, ElementType, Implementation, Strategy, WorkloadSpec};
 use bk_harness::device::{DeviceClass, DeviceInfo};
 use bk_harness::memory::MemoryWorkload;
 use bk_harness::numerics::Numerics;
+use bk_harness::phase2::{ExportOutcome, ExportSource, MatmulPrecision, ParityOutcome};
 use bk_harness::vectors::VectorRow;
 use bk_harness::workload::{Failure, InputSets, Work, Workload};
 use bk_kernels::BkOptions;
@@ -16,6 +17,8 @@ use bk_kernels::reference::{compare, resolvent, resolvent_values};
 use crate::conversions::{allowed_units, inputs, numerics, options, problem};
 use crate::target::Target;
 use crate::vectors::check_vectors;
+
+const NO_MODEL: &str = "the target `host` has the scan alone and not the model";
 
 /// The CPU, one core.
 pub(crate) struct HostTarget {
@@ -62,6 +65,19 @@ impl Target for HostTarget {
 
     fn verify_vectors(&mut self, dir: Option<&Path>, _strategy: Strategy) -> Result<Vec<VectorRow>, Failure> {
         check_vectors(dir, host_values)
+    }
+
+    fn verify_phase2(
+        &mut self,
+        _files: &[PathBuf],
+        _dtype: ElementType,
+        _precision: MatmulPrecision,
+    ) -> ParityOutcome {
+        ParityOutcome::Skipped { reason: NO_MODEL.to_owned() }
+    }
+
+    fn export_phase2(&mut self, _source: &ExportSource, _file: &Path) -> ExportOutcome {
+        ExportOutcome::Skipped { reason: NO_MODEL.to_owned() }
     }
 }
 

@@ -12,6 +12,7 @@ mod host;
 mod library;
 #[cfg(feature = "ndarray")]
 mod models;
+mod phase2;
 mod platform;
 mod registry;
 mod runtime;

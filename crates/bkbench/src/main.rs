@@ -50,6 +50,7 @@ fn run(command: &Command) -> Result<Exit, Error> {
         Command::Plan(arguments) => cmd::plan::run(arguments),
         Command::Memory(arguments) => cmd::memory::run(arguments),
         Command::Verify(arguments) => cmd::verify::run(arguments),
+        Command::Export(arguments) => cmd::export::run(arguments),
         Command::Report(arguments) => cmd::report::run(arguments),
         Command::Devices(arguments) => cmd::devices::run(arguments),
         Command::Schema(arguments) => cmd::schema::run(arguments),

@@ -1,6 +1,6 @@
 //! Causality, and decoding token by token.
 
-use bk_phase2::{ModelError, Phase2Config, Resolvent};
+use bk_phase2::{BkBackend, ModelError, Phase2Config, Precision, Resolvent, Sampling};
 use burn::tensor::{Tensor, TensorData};
 
 use crate::models::{Reference, distance, ids, model, size, tiny, values};
@@ -10,30 +10,46 @@ fn causal() -> Phase2Config {
 }
 
 /// Logits before and after the token at `changed` is replaced, and the size of a row.
-fn before_and_after(config: &Phase2Config, changed: usize) -> (Vec<f64>, Vec<f64>, usize) {
-    let model = model::<Reference>(config);
+fn before_and_after<B: BkBackend>(config: &Phase2Config, changed: usize) -> (Vec<f64>, Vec<f64>, usize) {
+    let model = model::<B>(config).with_precision(Precision::Exact);
     let n = config.n_seq;
-    let ids = ids::<Reference>(1, n, config.vocab_size);
+    let ids = ids::<B>(1, n, config.vocab_size);
     let mut other: Vec<i64> = ids.to_data().iter::<i64>().collect();
     other[changed] = (other[changed] + 3) % config.vocab_size as i64;
     let other = Tensor::from_data(TensorData::new(other, [1, n]), &ids.device());
     (values(model.logits(ids, None).unwrap()), values(model.logits(other, None).unwrap()), config.vocab_size)
 }
 
-#[test]
-fn no_token_changes_a_causal_logit_before_it() {
+fn the_past_stays_as_it_was<B: BkBackend>(tokens: impl Iterator<Item = usize>) {
     let config = causal();
-    for changed in 0..config.n_seq {
-        let (before, after, row) = before_and_after(&config, changed);
+    for changed in tokens {
+        let (before, after, row) = before_and_after::<B>(&config, changed);
         assert_eq!(before[..changed * row], after[..changed * row], "token {changed}");
         assert!(distance(&before[changed * row..], &after[changed * row..]) > 1e-4, "token {changed}");
     }
 }
 
+#[test]
+fn no_token_changes_a_causal_logit_before_it() {
+    the_past_stays_as_it_was::<Reference>(0..causal().n_seq);
+}
+
+#[cfg(feature = "flex")]
+#[test]
+fn no_token_changes_a_causal_logit_before_it_on_flex() {
+    the_past_stays_as_it_was::<burn::backend::Flex>(0..causal().n_seq);
+}
+
+#[cfg(feature = "wgpu")]
+#[test]
+fn no_token_changes_a_causal_logit_before_it_on_wgpu() {
+    the_past_stays_as_it_was::<crate::models::Gpu>([3, 4, 9].into_iter());
+}
+
 /// The test above would see it.
 #[test]
 fn the_bidirectional_model_looks_ahead() {
-    let (before, after, row) = before_and_after(&tiny(), 9);
+    let (before, after, row) = before_and_after::<Reference>(&tiny(), 9);
     assert!(distance(&before[8 * row..9 * row], &after[8 * row..9 * row]) > 1e-6);
 }
 
@@ -115,4 +131,26 @@ fn a_state_of_another_batch_is_refused() {
     let token = Tensor::from_data([1, 2], &Default::default());
     let error = model.step(token, model.decode_start(3)).map(drop).unwrap_err();
     assert!(error.to_string().contains("3 rows"), "{error}");
+}
+
+#[test]
+fn generated_text_is_the_likeliest_one_at_temperature_zero() {
+    let config = causal();
+    let model = model::<Reference>(&config);
+    let greedy = Sampling { temperature: 0.0, ..Sampling::default() };
+    let tokens = model.generate(&[1, 5], 4, &greedy).unwrap();
+    let mut text = vec![1, 5];
+    for token in &tokens {
+        let ids: Vec<i64> = text.iter().map(|id| *id as i64).collect();
+        let ids = Tensor::from_data(TensorData::new(ids, [1, text.len()]), &Default::default());
+        let logits = values(model.logits(ids, None).unwrap());
+        let last = &logits[logits.len() - config.vocab_size..];
+        assert!(last.iter().all(|logit| *logit <= last[*token]), "{last:?} {token}");
+        text.push(*token);
+    }
+    assert_eq!(tokens.len(), 4);
+    let cut = model.generate(&[1, 5], 100, &greedy).unwrap();
+    // Eleven positions are left, and the last token needs none.
+    assert_eq!(cut.len(), 12);
+    assert!(model.generate(&[], 1, &greedy).is_err() && model.generate(&[11], 1, &greedy).is_err());
 }

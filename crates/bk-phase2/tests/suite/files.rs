@@ -59,6 +59,16 @@ fn a_tensor_that_nobody_knows_is_a_warning() {
 }
 
 #[test]
+fn a_file_without_a_mode_is_from_the_original_and_an_unknown_key_is_a_warning() {
+    let text = r#"{"vocab_size": 3, "d_model": 2, "n_layers": 1, "n_seq": 4, "num_heads": 1, "head_dim": 2, "author": "x"}"#;
+    let metadata = std::collections::HashMap::from([("config".to_owned(), text.to_owned())]);
+    let empty: [(&str, safetensors::tensor::TensorView<'_>); 0] = [];
+    let file = Phase2File::parse(&safetensors::serialize(empty, Some(metadata)).unwrap()).unwrap();
+    assert_eq!(file.config.dissipation, bk_phase2::Dissipation::MemoryOnly);
+    assert_eq!(file.unknown, ["config.author"]);
+}
+
+#[test]
 fn a_file_that_is_none_and_a_file_without_sizes_are_told_apart() {
     assert!(Phase2File::parse(b"nonsense").unwrap_err().to_string().contains("safetensors"));
     let empty: [(&str, safetensors::tensor::TensorView<'_>); 0] = [];

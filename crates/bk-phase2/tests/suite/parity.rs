@@ -5,13 +5,13 @@ use bk_phase2::{BkBackend, Phase2File, Precision};
 use burn::tensor::DType;
 use burn::tensor::backend::BackendTypes;
 
-const FILES: [(&str, &[u8]); 3] = [
+pub(crate) const FILES: [(&str, &[u8]); 3] = [
     ("small", include_bytes!("../../testdata/parity_small.safetensors")),
     ("wide", include_bytes!("../../testdata/parity_wide.safetensors")),
     ("eta", include_bytes!("../../testdata/parity_eta.safetensors")),
 ];
 
-fn every_file_is_met<B: BkBackend>(files: &[(&str, &[u8])], dtype: DType) {
+pub(crate) fn every_file_is_met<B: BkBackend>(files: &[(&str, &[u8])], dtype: DType) {
     for (name, bytes) in files {
         let file = Phase2File::parse(bytes).unwrap();
         let device = <B as BackendTypes>::Device::default();

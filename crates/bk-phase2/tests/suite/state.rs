@@ -1,7 +1,7 @@
 //! The carried state, precision, and what a call refuses.
 
 use bk_phase2::lyapunov::energy;
-use bk_phase2::{ModelError, Phase2Config, State};
+use bk_phase2::{BkBackend, ModelError, Phase2Config, Precision, State};
 use burn::module::Module;
 use burn::record::{BinFileRecorder, FullPrecisionSettings, NamedMpkFileRecorder};
 use burn::tensor::DType;
@@ -127,16 +127,42 @@ fn records_of_burn_save_and_load_the_model() {
     assert_eq!(values(loaded.logits(ids, None).unwrap()), expected);
 }
 
+/// All layers of a preset; the vocabulary's logits would take most of the time.
+fn a_preset_stays_finite<B: BkBackend>(preset: &str, vocabulary: usize, n: usize) {
+    let config = Phase2Config {
+        vocab_size: vocabulary,
+        use_zeta_init: false,
+        ..Phase2Config::preset(preset).unwrap()
+    };
+    let model = model::<B>(&config).with_precision(Precision::Exact);
+    let (logits, state) = model.forward(ids(1, n, vocabulary), None).unwrap();
+    let finite = |values: &[f64]| values.iter().all(|value| value.is_finite()) && size(values) > 0.0;
+    assert!(finite(&values(logits)), "{preset}");
+    for block in state.blocks {
+        assert!(values(block.memory.unwrap()).iter().all(|value| value.is_finite()), "{preset}");
+    }
+}
+
 #[test]
 fn presets_run_and_stay_finite() {
-    for preset in ["small", "base", "large"] {
-        // The vocabulary's logits would take most of the time.
-        let config =
-            Phase2Config { vocab_size: 101, use_zeta_init: false, ..Phase2Config::preset(preset).unwrap() };
-        let config = Phase2Config { n_layers: config.n_layers.min(2), ..config };
-        let logits = values(model::<Reference>(&config).logits(ids(1, 70, 101), None).unwrap());
-        assert!(logits.iter().all(|logit| logit.is_finite()) && size(&logits) > 0.0, "{preset}");
-    }
+    a_preset_stays_finite::<Reference>("small", 50257, 5);
+    a_preset_stays_finite::<Reference>("base", 101, 70);
+    a_preset_stays_finite::<Reference>("large", 101, 70);
+}
+
+#[cfg(feature = "wgpu")]
+#[test]
+fn the_small_preset_runs_and_stays_finite_on_wgpu() {
+    a_preset_stays_finite::<crate::models::Gpu>("small", 101, 66);
+}
+
+#[test]
+fn one_token_is_a_sequence() {
+    let model = model::<Reference>(&tiny());
+    let (logits, state) = model.forward(ids(3, 1, 11), None).unwrap();
+    assert_eq!(logits.dims(), [3, 1, 11]);
+    let (again, _) = model.forward(ids(3, 1, 11), Some(state)).unwrap();
+    assert!(values(again).iter().all(|logit| logit.is_finite()));
 }
 
 #[test]

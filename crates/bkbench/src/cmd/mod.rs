@@ -2,7 +2,9 @@
 
 pub(crate) mod completions;
 pub(crate) mod devices;
+pub(crate) mod export;
 pub(crate) mod memory;
+pub(crate) mod parity;
 pub(crate) mod plan;
 pub(crate) mod report;
 pub(crate) mod run;
