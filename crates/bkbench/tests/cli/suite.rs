@@ -142,6 +142,7 @@ fn the_kpi_table_of_a_text_is_written_from_the_results_that_it_names() {
 }
 
 #[test]
+#[cfg(unix)]
 fn the_tables_of_the_readme_are_those_of_its_results() {
     let root = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
     let bench = Bench::new(MODELS);
