@@ -7,8 +7,8 @@
 //! | file | content |
 //! |---|---|
 //! | `complex`, `projective`, `transfer` | the arithmetic: complex numbers, states, transfer matrices |
-//! | `group`, `resolvent` | sweeps over a few sites in registers, the diagonal entry from two states |
-//! | `operands`, `tile` | matrix entries in global and in shared memory |
+//! | `chunk`, `group`, `resolvent` | sweeps over sites in registers, the diagonal entry from two states |
+//! | `operands`, `tile`, `halo` | matrix entries in global and in shared memory |
 //! | `exchange`, `butterfly` | the scan over the units of a cube |
 //! | `routines` | the three algorithms and the choice between them |
 //! | `launch`, `problem`, `options` | the entry point and its arguments |
@@ -16,10 +16,12 @@
 
 mod blueprint;
 mod butterfly;
+mod chunk;
 mod complex;
 mod error;
 mod exchange;
 mod group;
+mod halo;
 mod launch;
 mod operands;
 mod options;
