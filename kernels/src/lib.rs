@@ -32,7 +32,7 @@ mod transfer;
 
 pub use error::BkError;
 pub use launch::{bk_core, plan_routine};
-pub use options::{BkOptions, NonFinite};
+pub use options::{BkOptions, GradMode, NonFinite};
 pub use problem::{BkOperands, BkProblem, Operand};
 pub use routines::{Routine, Strategy};
 
