@@ -1,5 +1,7 @@
 //! Options of the operation that change its results.
 
+use crate::error::BkError;
+
 /// What happens to values that are large or not finite.
 ///
 /// The default changes nothing: magnitudes are not clipped and NaN and Inf stay.
@@ -13,6 +15,24 @@ pub struct BkOptions {
     pub non_finite: NonFinite,
     /// Which gradient the backward pass gives. No matter to the forward pass.
     pub gradient: GradMode,
+}
+
+impl BkOptions {
+    /// Checks that each value is one that has a meaning.
+    ///
+    /// # Errors
+    /// [`BkError::MaxMagnitude`] or [`BkError::BlendWeight`].
+    pub fn check(&self) -> Result<(), BkError> {
+        if let Some(bound) = self.max_magnitude.filter(|bound| !(bound.is_finite() && *bound > 0.0)) {
+            return Err(BkError::MaxMagnitude(bound.to_string()));
+        }
+        match self.gradient {
+            GradMode::Blend(alpha) if !(0.0..=1.0).contains(&alpha) => {
+                Err(BkError::BlendWeight(alpha.to_string()))
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
 /// What becomes of NaN and Inf in the output.

@@ -8,7 +8,7 @@ use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
 use burn_cubecl::tensor::CubeTensor;
 use burn_cubecl::{BoolElement, CubeBackend, CubeRuntime, FloatElement, IntElement};
 
-use crate::backend::{BkBackend, BkPrimitives};
+use crate::backend::{BkBackend, BkGradientPrimitives, BkNeeds, BkPrimitives};
 use crate::operation::OperationError;
 
 impl<R, F, I, BT> BkBackend for CubeBackend<R, F, I, BT>
@@ -44,6 +44,25 @@ where
         };
         bk_kernels::bk_core(&client, &problem, &operands, options, strategy)?;
         Ok(output)
+    }
+
+    fn bk_core_backward(
+        operands: BkPrimitives<Self>,
+        _cotangent: FloatTensor<Self>,
+        _needs: BkNeeds,
+        options: &BkOptions,
+        strategy: &Strategy,
+    ) -> Result<BkGradientPrimitives<Self>, OperationError> {
+        Self::check_backward(&operands, options, strategy)?;
+        Err(OperationError::MissingGradient { operand: "a_re" })
+    }
+
+    fn check_backward(
+        _operands: &BkPrimitives<Self>,
+        _options: &BkOptions,
+        _strategy: &Strategy,
+    ) -> Result<(), OperationError> {
+        Err(OperationError::MissingGradient { operand: "a_re" })
     }
 }
 
