@@ -34,7 +34,12 @@ impl Affine {
     /// The image of `value`. A factor of zero is a cut: nothing of `value` comes through, not even a NaN.
     pub(crate) fn apply(self, value: Complex) -> Complex {
         let image = add(multiply(self.factor, value), self.offset);
-        choose(self.factor.is_zero(), self.offset, image)
+        choose(self.is_cut(), self.offset, image)
+    }
+
+    /// Whether nothing comes through. Not `is_zero`: CubeCL 0.10 cannot fold an `&` of two constant conditions.
+    fn is_cut(self) -> bool {
+        self.factor.taxicab() == 0.0
     }
 }
 
@@ -42,7 +47,7 @@ impl Affine {
 #[cube]
 pub(crate) fn then(first: Affine, second: Affine) -> Affine {
     let factor = multiply(second.factor, first.factor);
-    Affine::new(choose(second.factor.is_zero(), second.factor, factor), second.apply(first.offset))
+    Affine::new(choose(second.is_cut(), second.factor, factor), second.apply(first.offset))
 }
 
 #[cube]

@@ -161,7 +161,8 @@ pub(crate) fn state_left(state: Pair, sites: &Sites) -> Pair {
 /// comparing magnitudes.
 #[cube]
 pub(crate) fn has_second(canonical: Pair) -> bool {
-    !((canonical.x.re == 1.0) & (canonical.x.im == 0.0))
+    // CubeCL 0.10 cannot fold an `&` of two constant conditions.
+    (canonical.x.re - 1.0).abs() + canonical.x.im.abs() != 0.0
 }
 
 /// `1 /` the entry of `state` that is to become 1; 1 where it is zero, as in an exactly singular block.

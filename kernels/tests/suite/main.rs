@@ -20,6 +20,7 @@
 
 mod arguments;
 mod device;
+mod gradients;
 mod isolation;
 mod layouts;
 mod options;
