@@ -14,8 +14,8 @@ use std::thread;
 
 use crate::options::BkOptions;
 
-pub(crate) use gradient::through_finish;
 pub use gradient::{Gradients, gradients};
+pub(crate) use gradient::{gradients_on, through_finish};
 pub use real::{Entry, Real};
 use scan::{Finish, Row, RowScan};
 

@@ -11,8 +11,8 @@ use crate::gradient::blueprint::GradientBlueprint;
 use crate::gradient::finish::pass_through_finish;
 use crate::gradient::multi_cube::Ends;
 use crate::gradient::running::{
-    Mapping, RESCALE, Running, add_site, advance, advance_right, cross_sum, finish_map, has_second, map_left,
-    map_right, rescale, state_left, state_right,
+    Mapping, RESCALE, Running, add_site, advance, advance_right, cross_sum, finish_map, has_second, keep,
+    kept, kept_at, map_left, map_right, rescale, state_left, state_right,
 };
 use crate::gradient::sites::Sites;
 use crate::gradient::sums::sum_over_cube;
@@ -257,41 +257,23 @@ fn resolve(
     }
     let mut right = right;
     let mut sum = Complex::zero();
-    #[unroll]
+    // Not unrolled: the body is long, and an instruction cache is short.
     for step in 0..groups {
-        let group = comptime!(groups - 1 - step);
-        let sites = tile.sites(group.runtime(), before, blueprint);
-        let (next, part) = resolve_group(tile, group, kept(&starts, group), right, &sites, finish, blueprint);
+        let group = groups - 1 - step;
+        let sites = tile.sites(group, before, blueprint);
+        let start = kept_at(&starts, group, groups);
+        let (next, part) = resolve_group(tile, group, start, right, &sites, finish, blueprint);
         right = next;
         sum = add(sum, part);
     }
     sum
 }
 
-#[cube]
-fn keep(slots: &mut Array<f32>, #[comptime] slot: u32, running: Running) {
-    let base = comptime!(6 * slot as usize);
-    slots[base] = running.state.x.re;
-    slots[base + 1] = running.state.x.im;
-    slots[base + 2] = running.state.y.re;
-    slots[base + 3] = running.state.y.im;
-    slots[base + 4] = running.sum.re;
-    slots[base + 5] = running.sum.im;
-}
-
-#[cube]
-fn kept(slots: &Array<f32>, #[comptime] slot: u32) -> Running {
-    let base = comptime!(6 * slot as usize);
-    let state =
-        Pair::new(Complex::new(slots[base], slots[base + 1]), Complex::new(slots[base + 2], slots[base + 3]));
-    Running::new(state, Complex::new(slots[base + 4], slots[base + 5]))
-}
-
 /// The gradients of a group from the left side before it and the right side after it, and the right side before it.
 #[cube]
 fn resolve_group(
     tile: &mut GradientTile,
-    #[comptime] group: u32,
+    group: u32,
     start: Running,
     end: Running,
     sites: &Sites,
@@ -325,7 +307,7 @@ fn resolve_group(
         let k = sites.coupling_after(index);
         let after = restart_at_cut(right, k);
         let (s, kappa) = resolve_site(before, after, d, k_before, k, h, finish, blueprint);
-        tile.put(comptime!(group * GROUP + index).runtime(), s, kappa, blueprint);
+        tile.put(group * GROUP + index, s, kappa, blueprint);
         sum = add(sum, s);
         right = advance(right, d, k, h);
         if comptime!(index % RESCALE == 0) {

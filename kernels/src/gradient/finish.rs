@@ -7,7 +7,7 @@ use crate::complex::{
     Complex, choose, exponent_of, is_not_finite, multiply, power_of_two_for, scale, subtract,
 };
 use crate::gradient::blueprint::GradientBlueprint;
-use crate::gradient::running::{state_left, state_right};
+use crate::gradient::running::{Running, keep, kept_at, state_left, state_right};
 use crate::gradient::sites::Sites;
 use crate::gradient::tile::GradientTile;
 use crate::projective::{Pair, cross_coupling, enter_site, normalise};
@@ -23,30 +23,21 @@ pub(crate) fn pass_through_finish(
     #[comptime] blueprint: GradientBlueprint,
 ) {
     let groups = comptime!(blueprint.base.chunk / GROUP);
-    let mut starts = Array::<f32>::new(comptime!(4 * groups as usize));
+    let mut starts = Array::<f32>::new(comptime!(6 * groups as usize));
     let mut left = left;
     #[unroll]
     for group in 0..groups {
-        let base = comptime!(4 * group as usize);
-        starts[base] = left.x.re;
-        starts[base + 1] = left.x.im;
-        starts[base + 2] = left.y.re;
-        starts[base + 3] = left.y.im;
+        keep(&mut starts, group, Running::new(left, Complex::zero()));
         if comptime!(group + 1 < groups) {
             left = state_right(left, &tile.sites(group.runtime(), before, blueprint));
         }
     }
     let mut right = right;
-    #[unroll]
     for step in 0..groups {
-        let group = comptime!(groups - 1 - step);
-        let base = comptime!(4 * group as usize);
-        let start = Pair::new(
-            Complex::new(starts[base], starts[base + 1]),
-            Complex::new(starts[base + 2], starts[base + 3]),
-        );
-        let sites = tile.sites(group.runtime(), before, blueprint);
-        finish_group(tile, group, start, right, &sites, max_magnitude, blueprint);
+        let group = groups - 1 - step;
+        let sites = tile.sites(group, before, blueprint);
+        let start = kept_at(&starts, group, groups);
+        finish_group(tile, group, start.state, right, &sites, max_magnitude, blueprint);
         right = state_left(right, &sites);
     }
 }
@@ -54,7 +45,7 @@ pub(crate) fn pass_through_finish(
 #[cube]
 fn finish_group(
     tile: &mut GradientTile,
-    #[comptime] group: u32,
+    group: u32,
     start: Pair,
     end: Pair,
     sites: &Sites,
@@ -88,7 +79,7 @@ fn finish_group(
         let denominator =
             subtract(multiply(including.x, crossed.x), scale(k, multiply(including.y, crossed.y)));
         let h = through_finish(sites.cotangent(index), numerator, denominator, max_magnitude, blueprint);
-        tile.put_cotangent(comptime!(group * GROUP + index).runtime(), h, blueprint);
+        tile.put_cotangent(group * GROUP + index, h, blueprint);
         right = enter_site(crossed, sites.diagonal(index), k);
     }
 }

@@ -26,6 +26,41 @@ impl Running {
     }
 }
 
+/// Keeps one side of a site in registers.
+#[cube]
+pub(crate) fn keep(slots: &mut Array<f32>, #[comptime] slot: u32, running: Running) {
+    let base = comptime!(6 * slot as usize);
+    slots[base] = running.state.x.re;
+    slots[base + 1] = running.state.x.im;
+    slots[base + 2] = running.state.y.re;
+    slots[base + 3] = running.state.y.im;
+    slots[base + 4] = running.sum.re;
+    slots[base + 5] = running.sum.im;
+}
+
+/// What [`keep`] kept.
+#[cube]
+pub(crate) fn kept(slots: &Array<f32>, #[comptime] slot: u32) -> Running {
+    let base = comptime!(6 * slot as usize);
+    let state =
+        Pair::new(Complex::new(slots[base], slots[base + 1]), Complex::new(slots[base + 2], slots[base + 3]));
+    Running::new(state, Complex::new(slots[base + 4], slots[base + 5]))
+}
+
+/// The slot at an index of run time, by selections: registers cannot be indexed.
+#[cube]
+pub(crate) fn kept_at(slots: &Array<f32>, slot: u32, #[comptime] count: u32) -> Running {
+    let mut running = kept(slots, 0u32);
+    #[unroll]
+    for candidate in 1..count {
+        let other = kept(slots, candidate);
+        let here = slot == candidate;
+        running =
+            Running::new(choose_pair(here, other.state, running.state), choose(here, other.sum, running.sum));
+    }
+    running
+}
+
 /// `sum` over coupling `k`. Nothing crosses a cut.
 #[cube]
 pub(crate) fn cross_sum(sum: Complex, k: f32) -> Complex {

@@ -52,29 +52,44 @@ impl GradientTile {
             h_im: SharedMemory::<f32>::new(staged),
             uniform_im: -operands.z[1],
         };
-        #[unroll]
-        for round in 0..base.chunk {
-            let index = UNIT_POS + comptime!(round * base.units);
-            let row = place.row + (index / comptime!(base.tile())) as usize;
-            let site = place.site + (index % comptime!(base.tile())) as usize;
-            let slot = slot_of(index, blueprint);
-            let d = operands.diagonal(row, site, base.complex_diagonal);
-            tile.re[slot] = d.re;
-            if comptime!(base.complex_diagonal) {
-                tile.im[slot] = d.im;
+        // Loads of four rounds are in flight together; more would only be a longer program.
+        for rounds in 0..comptime!(base.chunk / GROUP) {
+            #[unroll]
+            for round in 0..GROUP {
+                let index = UNIT_POS + (rounds * GROUP + round) * comptime!(base.units);
+                tile.load_site::<V>(operands, cotangent, place, index, blueprint);
             }
-            if comptime!(blueprint.keeps_factors()) {
-                let (b, c) = factors_at(operands, row, site);
-                tile.couplings[slot] = b;
-                tile.factors[slot] = c;
-            } else {
-                tile.couplings[slot] = operands.coupling(row, site);
-            }
-            let h = cotangent_at::<V>(cotangent, operands.batch, operands.n, row, site);
-            tile.h_re[slot] = h.re;
-            tile.h_im[slot] = h.im;
         }
         tile
+    }
+
+    fn load_site<V: Size>(
+        &mut self,
+        operands: &Operands,
+        cotangent: &Array<Vector<f32, V>>,
+        place: Place,
+        index: u32,
+        #[comptime] blueprint: GradientBlueprint,
+    ) {
+        let base = comptime!(blueprint.base);
+        let row = place.row + (index / comptime!(base.tile())) as usize;
+        let site = place.site + (index % comptime!(base.tile())) as usize;
+        let slot = slot_of(index, blueprint);
+        let d = operands.diagonal(row, site, base.complex_diagonal);
+        self.re[slot] = d.re;
+        if comptime!(base.complex_diagonal) {
+            self.im[slot] = d.im;
+        }
+        if comptime!(blueprint.keeps_factors()) {
+            let (b, c) = factors_at(operands, row, site);
+            self.couplings[slot] = b;
+            self.factors[slot] = c;
+        } else {
+            self.couplings[slot] = operands.coupling(row, site);
+        }
+        let h = cotangent_at::<V>(cotangent, operands.batch, operands.n, row, site);
+        self.h_re[slot] = h.re;
+        self.h_im[slot] = h.im;
     }
 
     fn coupling(&self, slot: usize, #[comptime] blueprint: GradientBlueprint) -> f32 {
@@ -150,9 +165,8 @@ impl GradientTile {
     ) {
         let base = comptime!(blueprint.base);
         let wanted = comptime!(blueprint.wanted);
-        #[unroll]
-        for round in 0..base.chunk {
-            let index = UNIT_POS + comptime!(round * base.units);
+        for round in 0..comptime!(base.chunk) {
+            let index = UNIT_POS + round * comptime!(base.units);
             let row = place.row + (index / comptime!(base.tile())) as usize;
             let site = place.site + (index % comptime!(base.tile())) as usize;
             let slot = slot_of(index, blueprint);

@@ -36,6 +36,20 @@ pub struct Gradients<T> {
     pub z: [T; 2],
 }
 
+impl Gradients<f64> {
+    /// The nearest float32 values.
+    pub fn to_float32(&self) -> Gradients<f32> {
+        let narrow = |values: &[f64]| values.iter().map(|&value| value as f32).collect::<Vec<_>>();
+        Gradients {
+            a_re: narrow(&self.a_re),
+            a_im: self.a_im.as_deref().map(narrow),
+            b: narrow(&self.b),
+            c: narrow(&self.c),
+            z: self.z.map(|value| value as f32),
+        }
+    }
+}
+
 /// The gradients of `L` for the cotangent `(dL/dRe G_ii, dL/dIm G_ii)`, `[B, N, 2]`.
 ///
 /// [`BkOptions::gradient`] says which. The exact ones are those of the forward pass with the same options:
@@ -43,7 +57,7 @@ pub struct Gradients<T> {
 /// * A clipped value passes on what turns it. A value that was zeroed passes nothing on.
 /// * In a block that is exactly singular, or has an entry that is NaN or Inf, gradients are NaN, and so are sums
 ///   over them (`z`, shared couplings). With `max_magnitude`, sites that are exactly singular pass nothing on. With
-///   [`NonFinite::Zero`] no gradient is NaN or Inf: such ones are 0.
+///   [`NonFinite::Zero`], gradients that would be NaN or Inf are 0 and add nothing to sums.
 /// * A coupling with `b c = 0` cuts the chain, and no block changes a bit of another block's gradients. The gradient
 ///   of the cut itself sees both blocks: `dL/db = c dL/d(bc)`, which is exactly 0 where `c = 0`.
 ///
@@ -63,7 +77,7 @@ pub fn gradients<S: Entry<T>, T: Real>(
 }
 
 /// [`gradients`] on a given number of threads, at least 1.
-fn gradients_on<S: Entry<T>, T: Real>(
+pub(crate) fn gradients_on<S: Entry<T>, T: Real>(
     threads: usize,
     matrices: &Tridiagonal<'_, S>,
     cotangent: &[S],
@@ -189,6 +203,9 @@ fn run<S: Entry<T>, T: Real>(
             let row = matrices.row(block.first_row + index);
             let mut out = RowResults { diagonal: &mut diagonal, couplings: &mut couplings };
             row_gradient.run(&row, cotangent, &mut out);
+            if options.non_finite == NonFinite::Zero {
+                out.zero_what_is_not_finite();
+            }
             block.take_diagonal(index, &diagonal);
             block.take_couplings(index, &couplings, row.b, row.c);
         }

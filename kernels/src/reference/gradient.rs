@@ -27,7 +27,7 @@ use num_complex::Complex;
 
 use super::{Reference, UNIT_ROUNDOFF, resolvent, shifted_row};
 use crate::inputs::Inputs;
-use crate::native::{ShapeError, through_finish};
+use crate::native::{self, ShapeError, through_finish};
 use crate::options::{APPROXIMATION_LIMIT, BkOptions, NonFinite, SMALLEST_SQUARE, SQUARE_OFFSET};
 use crate::vectors::{Expected, Gradients};
 use block::Row;
@@ -102,6 +102,18 @@ pub fn gradients(
         sums.add_row(inputs, row, &gradients.0, &gradients.1, options);
     }
     Ok(sums.finish(inputs, options))
+}
+
+/// The same gradients without error units: serial float64 on one thread. This is the `host` implementation.
+///
+/// # Errors
+/// As [`gradients`].
+pub fn serial_gradients(
+    inputs: &Inputs,
+    cotangent: &[[f32; 2]],
+    options: &BkOptions,
+) -> Result<native::Gradients<f64>, ShapeError> {
+    native::gradients_on(1, &inputs.view()?, cotangent.as_flattened(), options)
 }
 
 /// The cotangent of `G_ii` itself, and how far it may be off in units of `2^-24`.
@@ -199,14 +211,14 @@ impl Sums {
     ) {
         let (b, c) = inputs.row_couplings(row);
         let first = if inputs.shared { 0 } else { row * kappa.len() };
-        for (link, kappa) in kappa.iter().enumerate() {
+        for (link, kappa) in kappa.iter().map(|kappa| kappa.finished(options)).enumerate() {
             let (db, dc) = (&mut self.b[first + link], &mut self.c[first + link]);
             *db = db.plus(kappa.times(f64::from(c[link])));
             *dc = dc.plus(kappa.times(f64::from(b[link])));
         }
         self.a.extend(s.iter().map(|s| s.finished(options)));
         if options.gradient.blend_weight().is_none() {
-            self.z = s.iter().fold(self.z, |sum, s| sum.plus(*s));
+            self.z = s.iter().fold(self.z, |sum, s| sum.plus(s.finished(options)));
         }
     }
 

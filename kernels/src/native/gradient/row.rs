@@ -40,6 +40,17 @@ pub(super) struct RowResults<'a, T> {
     pub(super) couplings: &'a mut [T],
 }
 
+impl<T: Real> RowResults<'_, T> {
+    pub(super) fn zero_what_is_not_finite(&mut self) {
+        for s in self.diagonal.iter_mut().filter(|s| !(s.re.is_finite() && s.im.is_finite())) {
+            *s = Complex::zero();
+        }
+        for kappa in self.couplings.iter_mut().filter(|kappa| !kappa.is_finite()) {
+            *kappa = T::zero();
+        }
+    }
+}
+
 /// Gradients of rows of one length.
 pub(super) struct RowGradient<T> {
     options: BkOptions,

@@ -149,6 +149,7 @@ fn a_poisoned_block_has_nan_gradients_and_zeroing_leaves_none() {
     }
     let found = gradients_of(&inputs, &cotangent, &ZEROED);
     assert!(found.a_re[20..40].iter().all(|&da| da == 0.0));
+    assert!(found.z.iter().all(|&dz| dz != 0.0), "the other blocks add to the sum");
     assert!(check(&inputs, &ZEROED).passed);
     assert_eq!(check(&inputs, &BkOptions::default()).finite_where_nan, 0);
 }

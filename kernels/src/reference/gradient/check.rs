@@ -1,6 +1,7 @@
 //! How far gradients are from what is expected, and whether they count as right.
 
 use crate::native;
+use crate::reference::compare::median;
 use crate::vectors::{Expected, Gradients};
 
 /// What became of the gradients of one call.
@@ -22,6 +23,12 @@ pub struct GradientCheck {
     pub squared_error: f64,
     /// Largest error.
     pub max_abs_error: f64,
+    /// Largest error relative to its entry, of those that are not 0.
+    pub max_rel_error: f64,
+    /// Median of the same.
+    pub median_rel_error: f64,
+    /// Entries that are NaN or infinite here.
+    pub non_finite: u64,
     /// Largest magnitude expected.
     pub max_magnitude: f64,
     /// Whether all is right.
@@ -32,17 +39,34 @@ impl Gradients {
     /// Holds gradients against these: at most `allowed` units of error in each entry, in complex modulus for the
     /// gradient of `z` and of a complex diagonal. Gradients below the normal range of float32 may be flushed to 0.
     pub fn check(&self, found: &native::Gradients<f32>, allowed: f64) -> GradientCheck {
-        let mut check = GradientCheck { passed: true, ..GradientCheck::default() };
+        let mut check = GradientCheck::default();
+        let mut relative = Vec::new();
         let a_im = |site: usize| found.a_im.as_ref().map_or(Some(&0.0), |a_im| a_im.get(site));
         let a = |site: usize| Some([*found.a_re.get(site)?, *a_im(site)?]);
-        check.hold("a", &self.da, found.a_re.len(), a, allowed);
+        check.hold("a", &self.da, found.a_re.len(), a, allowed, &mut relative);
         let real = |expected: &Expected<f64>| Expected {
             value: expected.value.iter().map(|&value| [value, 0.0 * value]).collect(),
             unit: expected.unit.clone(),
         };
-        check.hold("b", &real(&self.db), found.b.len(), |link| Some([*found.b.get(link)?, 0.0]), allowed);
-        check.hold("c", &real(&self.dc), found.c.len(), |link| Some([*found.c.get(link)?, 0.0]), allowed);
-        check.hold("z", &self.dz, 1, |_| Some(found.z), allowed);
+        check.hold(
+            "b",
+            &real(&self.db),
+            found.b.len(),
+            |link| Some([*found.b.get(link)?, 0.0]),
+            allowed,
+            &mut relative,
+        );
+        check.hold(
+            "c",
+            &real(&self.dc),
+            found.c.len(),
+            |link| Some([*found.c.get(link)?, 0.0]),
+            allowed,
+            &mut relative,
+        );
+        check.hold("z", &self.dz, 1, |_| Some(found.z), allowed, &mut relative);
+        check.max_rel_error = relative.iter().copied().fold(0.0, f64::max);
+        check.median_rel_error = median(&mut relative);
         check.passed = check.failures == 0;
         check
     }
@@ -56,6 +80,7 @@ impl GradientCheck {
         length: usize,
         found: impl Fn(usize) -> Option<[f32; 2]>,
         allowed: f64,
+        relative: &mut Vec<f64>,
     ) {
         if length != expected.value.len() {
             self.failures += expected.value.len().max(1) as u64;
@@ -68,6 +93,7 @@ impl GradientCheck {
                 self.note(name, index, f64::INFINITY);
                 continue;
             };
+            self.non_finite += u64::from(output.iter().any(|part| !part.is_finite()));
             if re.is_nan() || im.is_nan() {
                 self.undefined += 1;
                 let finite = output.iter().all(|part| part.is_finite());
@@ -79,6 +105,9 @@ impl GradientCheck {
             self.squared_error += error * error;
             self.max_abs_error = self.max_abs_error.max(error);
             self.max_magnitude = self.max_magnitude.max(size);
+            if size > 0.0 && error.is_finite() {
+                relative.push(error / size);
+            }
             let flushed = size > 0.0 && error <= f64::from(f32::MIN_POSITIVE);
             let units = if error == 0.0 || flushed {
                 0.0

@@ -104,12 +104,3 @@ pub(super) fn tiled(units: u32) -> Strategy {
 pub(super) fn narrow() -> Strategy {
     Strategy { units: Some(32), ..Strategy::forced(Routine::Cube) }
 }
-
-/// Ways through the kernels that a row of `n` sites can take; with few layouts, since a driver compiles each.
-pub(super) fn strategies(n: usize) -> Vec<Strategy> {
-    let mut all = vec![Strategy::default(), tiled(2), tiled(16)];
-    if n <= 16 * 32 {
-        all.push(narrow());
-    }
-    all
-}
