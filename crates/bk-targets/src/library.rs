@@ -138,6 +138,13 @@ impl BkCoreBenchmark {
         self
     }
 
+    /// The pass that a launch computes.
+    #[must_use]
+    pub fn pass(mut self, pass: Pass) -> Self {
+        self.spec.pass = pass;
+        self
+    }
+
     /// Plain tensor operations instead of the backend's own implementation.
     #[must_use]
     pub fn tensor_operations(mut self) -> Self {

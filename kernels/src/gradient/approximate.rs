@@ -1,10 +1,18 @@
 //! The original's approximations of the gradient by the diagonal, from the values of the forward pass.
 
+use cubecl::ir::AddressType;
 use cubecl::prelude::*;
+use cubecl::server::Handle;
 
 use crate::complex::{Complex, invert, multiply, scale};
+use crate::error::BkError;
 use crate::gradient::affine::add;
-use crate::options::{APPROXIMATION_LIMIT, SMALLEST_SQUARE, SQUARE_OFFSET};
+use crate::gradient::launch::ELEMENTWISE_UNITS;
+use crate::gradient::operands::BkGradientOperands;
+use crate::launch::{PARTS, address_of, bk_core, grid};
+use crate::options::{APPROXIMATION_LIMIT, BkOptions, SMALLEST_SQUARE, SQUARE_OFFSET};
+use crate::problem::{BkOperands, BkProblem};
+use crate::routines::{Routine, Strategy};
 
 /// Which parts of the gradient are written, and how.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -70,4 +78,92 @@ pub(crate) fn zero_kernel(values: &mut Array<f32>, count: usize) {
         terminate!();
     }
     values[ABSOLUTE_POS] = 0.0;
+}
+
+/// [`crate::GradMode::DiagonalOnly`] and [`crate::GradMode::Blend`]: the forward pass again, then site by site.
+pub(crate) fn approximate<R: Runtime>(
+    client: &ComputeClient<R>,
+    problem: &BkProblem,
+    operands: &BkOperands,
+    gradients: &BkGradientOperands,
+    options: &BkOptions,
+    strategy: &Strategy,
+    alpha: f32,
+) -> Result<Routine, BkError> {
+    let BkProblem { batch, n, .. } = *problem;
+    let sites = batch * n;
+    let values = client.empty(8 * sites);
+    let forward = BkOperands { output: values.clone(), ..operands.clone() };
+    let routine = bk_core(client, problem, &forward, options, strategy)?;
+    let approximation = Approximation {
+        a_re: gradients.a_re.is_some(),
+        a_im: gradients.a_im.is_some(),
+        blends: alpha != 0.0,
+    };
+    let nowhere = client.empty(4);
+    let target = |gradient: &Option<Handle>| match gradient {
+        Some(handle) => (handle.clone(), sites),
+        None => (nowhere.clone(), 1),
+    };
+    let ((a_re, a_re_length), (a_im, a_im_length)) = (target(&gradients.a_re), target(&gradients.a_im));
+    let units = ELEMENTWISE_UNITS.min(client.properties().hardware.max_units_per_cube);
+    let call = Elementwise { client, units };
+    // SAFETY: the kernel leaves out sites beyond the last; the buffers were checked for their lengths.
+    unsafe {
+        approximate_kernel::launch_unchecked::<R>(
+            client,
+            call.grid(sites),
+            CubeDim::new_1d(units),
+            call.address(PARTS * sites),
+            PARTS,
+            ArrayArg::from_raw_parts(values, PARTS * sites),
+            ArrayArg::from_raw_parts(gradients.cotangent.clone(), PARTS * sites),
+            ArrayArg::from_raw_parts(a_re, a_re_length),
+            ArrayArg::from_raw_parts(a_im, a_im_length),
+            alpha,
+            sites,
+            approximation,
+        );
+    }
+    for gradient in [&gradients.b, &gradients.c].into_iter().flatten() {
+        let is_summed = batch > 1 && gradient.row_stride == 0;
+        call.zero(&gradient.handle, if is_summed { n - 1 } else { batch * (n - 1) });
+    }
+    if let Some(z) = &gradients.z {
+        call.zero(z, PARTS);
+    }
+    Ok(routine)
+}
+
+/// Launches with one element a unit.
+struct Elementwise<'a, R: Runtime> {
+    client: &'a ComputeClient<R>,
+    units: u32,
+}
+
+impl<R: Runtime> Elementwise<'_, R> {
+    fn grid(&self, elements: usize) -> CubeCount {
+        grid(self.client, elements.div_ceil(self.units as usize))
+    }
+
+    fn address(&self, elements: usize) -> AddressType {
+        address_of(elements)
+    }
+
+    fn zero(&self, values: &Handle, count: usize) {
+        if count == 0 {
+            return;
+        }
+        // SAFETY: the kernel leaves out elements beyond the last; the buffer was checked to hold them.
+        unsafe {
+            zero_kernel::launch_unchecked::<R>(
+                self.client,
+                self.grid(count),
+                CubeDim::new_1d(self.units),
+                self.address(count),
+                ArrayArg::from_raw_parts(values.clone(), count),
+                count,
+            );
+        }
+    }
 }

@@ -4,19 +4,20 @@ use cubecl::prelude::*;
 use cubecl::server::Handle;
 
 use crate::error::BkError;
-use crate::gradient::approximate::{Approximation, approximate_kernel, zero_kernel};
+use crate::gradient::approximate::approximate;
 use crate::gradient::blueprint::{GradientBlueprint, Wanted, resolve_backward};
 use crate::gradient::cube::gradient_kernel;
 use crate::gradient::multi_cube::{CARRIED, MAPS, map_kernel, scan_maps_kernel};
 use crate::gradient::operands::BkGradientOperands;
 use crate::gradient::sums::{Factors, ROWS_AT_ONCE, sum_kernel, sum_rows_kernel};
-use crate::launch::{Call, PARTS, bk_core, plan_routine};
+use crate::launch::{Call, PARTS, plan_routine};
 use crate::options::BkOptions;
 use crate::problem::{BkOperands, BkProblem, Operand, elements};
+use crate::routines::multi_cube::EDGES;
 use crate::routines::{Routine, Strategy, rows_to_cubes};
 
 /// Units of a cube of the kernels that have one element a unit.
-const ELEMENTWISE_UNITS: u32 = 256;
+pub(crate) const ELEMENTWISE_UNITS: u32 = 256;
 
 /// Queues the gradients of a real `L` by the diagonal, the couplings and `z`, from `dL/dG`.
 ///
@@ -148,13 +149,7 @@ impl<R: Runtime> BackwardCall<'_, R> {
         if routine == Routine::MultiCube {
             let edges = self.forward.states_at_edges(cubes, tiles);
             let carried = self.sums_at_edges(&edges, cubes, tiles);
-            self.launch(
-                &targets,
-                (edges, cubes * crate::routines::multi_cube::EDGES),
-                (carried, cubes * CARRIED),
-                cubes,
-                tiles,
-            );
+            self.launch(&targets, (edges, cubes * EDGES), (carried, cubes * CARRIED), cubes, tiles);
         } else {
             // A row within a cube has no edges: any array stands for them.
             let z = || (self.forward.operands.z.clone(), PARTS);
@@ -169,7 +164,7 @@ impl<R: Runtime> BackwardCall<'_, R> {
         let Call { client, problem, .. } = self.forward;
         let maps = client.empty(4 * cubes * MAPS);
         let carried = client.empty(4 * cubes * CARRIED);
-        let edges_length = cubes * crate::routines::multi_cube::EDGES;
+        let edges_length = cubes * EDGES;
         let dim = CubeDim::new_1d(self.blueprint.base.units);
         let map = GradientBlueprint { wanted: Wanted::NOTHING, ..self.blueprint };
         let mut scan = map;
@@ -341,94 +336,6 @@ impl<R: Runtime> BackwardCall<'_, R> {
                 columns,
                 blocks,
                 factors,
-            );
-        }
-    }
-}
-
-/// [`crate::GradMode::DiagonalOnly`] and [`crate::GradMode::Blend`]: the forward pass again, then site by site.
-fn approximate<R: Runtime>(
-    client: &ComputeClient<R>,
-    problem: &BkProblem,
-    operands: &BkOperands,
-    gradients: &BkGradientOperands,
-    options: &BkOptions,
-    strategy: &Strategy,
-    alpha: f32,
-) -> Result<Routine, BkError> {
-    let BkProblem { batch, n, .. } = *problem;
-    let sites = batch * n;
-    let values = client.empty(8 * sites);
-    let forward = BkOperands { output: values.clone(), ..operands.clone() };
-    let routine = bk_core(client, problem, &forward, options, strategy)?;
-    let approximation = Approximation {
-        a_re: gradients.a_re.is_some(),
-        a_im: gradients.a_im.is_some(),
-        blends: alpha != 0.0,
-    };
-    let nowhere = client.empty(4);
-    let target = |gradient: &Option<Handle>| match gradient {
-        Some(handle) => (handle.clone(), sites),
-        None => (nowhere.clone(), 1),
-    };
-    let ((a_re, a_re_length), (a_im, a_im_length)) = (target(&gradients.a_re), target(&gradients.a_im));
-    let units = ELEMENTWISE_UNITS.min(client.properties().hardware.max_units_per_cube);
-    let call = Elementwise { client, units };
-    // SAFETY: the kernel leaves out sites beyond the last; the buffers were checked for their lengths.
-    unsafe {
-        approximate_kernel::launch_unchecked::<R>(
-            client,
-            call.grid(sites),
-            CubeDim::new_1d(units),
-            call.address(PARTS * sites),
-            PARTS,
-            ArrayArg::from_raw_parts(values, PARTS * sites),
-            ArrayArg::from_raw_parts(gradients.cotangent.clone(), PARTS * sites),
-            ArrayArg::from_raw_parts(a_re, a_re_length),
-            ArrayArg::from_raw_parts(a_im, a_im_length),
-            alpha,
-            sites,
-            approximation,
-        );
-    }
-    for gradient in [&gradients.b, &gradients.c].into_iter().flatten() {
-        let is_summed = batch > 1 && gradient.row_stride == 0;
-        call.zero(&gradient.handle, if is_summed { n - 1 } else { batch * (n - 1) });
-    }
-    if let Some(z) = &gradients.z {
-        call.zero(z, PARTS);
-    }
-    Ok(routine)
-}
-
-/// Launches with one element a unit.
-struct Elementwise<'a, R: Runtime> {
-    client: &'a ComputeClient<R>,
-    units: u32,
-}
-
-impl<R: Runtime> Elementwise<'_, R> {
-    fn grid(&self, elements: usize) -> CubeCount {
-        crate::launch::grid(self.client, elements.div_ceil(self.units as usize))
-    }
-
-    fn address(&self, elements: usize) -> cubecl::ir::AddressType {
-        crate::launch::address_of(elements)
-    }
-
-    fn zero(&self, values: &Handle, count: usize) {
-        if count == 0 {
-            return;
-        }
-        // SAFETY: the kernel leaves out elements beyond the last; the buffer was checked to hold them.
-        unsafe {
-            zero_kernel::launch_unchecked::<R>(
-                self.client,
-                self.grid(count),
-                CubeDim::new_1d(self.units),
-                self.address(count),
-                ArrayArg::from_raw_parts(values.clone(), count),
-                count,
             );
         }
     }

@@ -28,6 +28,7 @@
 //! | `sites`, `tile` | sites in registers and in shared memory |
 //! | `running` | the recursions over a group of sites, scales at the edges of chunks |
 //! | `cube`, `multi_cube` | a row within a cube; a row over several |
+//! | `resolve` | the gradients of a chunk from its two sides |
 //! | `finish` | the derivative of clip and zeroing |
 //! | `sums` | sums over the batch |
 //! | `approximate` | the original's approximations |
@@ -41,6 +42,7 @@ mod finish;
 mod launch;
 mod multi_cube;
 mod operands;
+mod resolve;
 mod running;
 mod sites;
 mod sums;

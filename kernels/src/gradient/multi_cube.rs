@@ -24,85 +24,72 @@ pub(crate) const MAPS: usize = 8;
 /// Floats of what is carried over the two edges of a tile.
 pub(crate) const CARRIED: usize = 4;
 
-/// What is at the two ends of the part of a row that a cube has.
-#[derive(CubeType, Clone, Copy)]
-pub(crate) struct Ends {}
-
+/// The scanned states at the two ends of the part of a row that a cube has.
 #[cube]
-impl Ends {
-    /// The scanned states.
-    pub(crate) fn scanned(
-        edges: &Array<f32>,
-        tiles: usize,
-        #[comptime] blueprint: GradientBlueprint,
-    ) -> (Pair, Pair) {
-        let ends = Edges::scanned(edges, tiles, comptime!(blueprint.base));
-        (ends.left, ends.right)
-    }
+pub(crate) fn scanned_ends(
+    edges: &Array<f32>,
+    tiles: usize,
+    #[comptime] blueprint: GradientBlueprint,
+) -> (Pair, Pair) {
+    let ends = Edges::scanned(edges, tiles, comptime!(blueprint.base));
+    (ends.left, ends.right)
+}
 
-    /// The left state at the tile's left edge, swept over the chunk before it, in the scale that the tile before sees.
-    pub(crate) fn polished_left(
-        edges: &Array<f32>,
-        operands: &Operands,
-        place: Place,
-        tiles: usize,
-        #[comptime] blueprint: GradientBlueprint,
-    ) -> Pair {
-        let state = Edges::polished_left(edges, operands, place, tiles, comptime!(blueprint.base));
-        in_scale(state, has_second(state_at(edges, CUBE_POS * comptime!(EDGES))))
-    }
+/// The left state at the tile's left edge, swept over the chunk before it, in the scale that the tile before sees.
+#[cube]
+pub(crate) fn polished_left_end(
+    edges: &Array<f32>,
+    operands: &Operands,
+    place: Place,
+    tiles: usize,
+    #[comptime] blueprint: GradientBlueprint,
+) -> Pair {
+    let state = Edges::polished_left(edges, operands, place, tiles, comptime!(blueprint.base));
+    in_scale(state, has_second(state_at(edges, CUBE_POS * comptime!(EDGES))))
+}
 
-    /// The right state at the tile's right edge, swept over the chunk after it, in the scale that the tile after sees.
-    pub(crate) fn polished_right(
-        edges: &Array<f32>,
-        operands: &Operands,
-        place: Place,
-        tiles: usize,
-        #[comptime] blueprint: GradientBlueprint,
-    ) -> Pair {
-        let state = Edges::polished_right(edges, operands, place, tiles, comptime!(blueprint.base));
-        in_scale(state, has_second(state_at(edges, CUBE_POS * comptime!(EDGES) + 4)))
-    }
+/// The right state at the tile's right edge, swept over the chunk after it, in the scale that the tile after sees.
+#[cube]
+pub(crate) fn polished_right_end(
+    edges: &Array<f32>,
+    operands: &Operands,
+    place: Place,
+    tiles: usize,
+    #[comptime] blueprint: GradientBlueprint,
+) -> Pair {
+    let state = Edges::polished_right(edges, operands, place, tiles, comptime!(blueprint.base));
+    in_scale(state, has_second(state_at(edges, CUBE_POS * comptime!(EDGES) + 4)))
+}
 
-    /// The scale of the left state at the next tile's left edge: that of the scanned one, which both tiles can read.
-    pub(crate) fn right_second(
-        edges: &Array<f32>,
-        tiles: usize,
-        #[comptime] _blueprint: GradientBlueprint,
-    ) -> bool {
-        let is_last = CUBE_POS % tiles + 1 == tiles;
-        let next = select(is_last, CUBE_POS, CUBE_POS + 1);
-        has_second(state_at(edges, next * comptime!(EDGES)))
-    }
+/// The scale of the left state at the next tile's left edge: that of the scanned one, which both tiles can read.
+#[cube]
+pub(crate) fn next_has_second(edges: &Array<f32>, tiles: usize) -> bool {
+    let is_last = CUBE_POS % tiles + 1 == tiles;
+    let next = select(is_last, CUBE_POS, CUBE_POS + 1);
+    has_second(state_at(edges, next * comptime!(EDGES)))
+}
 
-    /// The scale of the right state at the right edge of the tile before.
-    pub(crate) fn left_second(
-        edges: &Array<f32>,
-        tiles: usize,
-        #[comptime] _blueprint: GradientBlueprint,
-    ) -> bool {
-        let is_first = CUBE_POS % tiles == 0;
-        let previous = select(is_first, CUBE_POS, CUBE_POS - 1);
-        has_second(state_at(edges, previous * comptime!(EDGES) + 4))
-    }
+/// The scale of the right state at the right edge of the tile before.
+#[cube]
+pub(crate) fn previous_has_second(edges: &Array<f32>, tiles: usize) -> bool {
+    let is_first = CUBE_POS % tiles == 0;
+    let previous = select(is_first, CUBE_POS, CUBE_POS - 1);
+    has_second(state_at(edges, previous * comptime!(EDGES) + 4))
+}
 
-    /// What the sites before the tile contribute.
-    pub(crate) fn carried_right(carried: &Array<f32>, #[comptime] blueprint: GradientBlueprint) -> Complex {
-        let mut sum = Complex::zero();
-        if comptime!(blueprint.base.tiled) {
-            sum = complex_at(carried, CUBE_POS * comptime!(CARRIED));
-        }
-        sum
+/// What the sites before the tile contribute, and those after it.
+#[cube]
+pub(crate) fn carried_over(
+    carried: &Array<f32>,
+    #[comptime] blueprint: GradientBlueprint,
+) -> (Complex, Complex) {
+    let mut from_left = Complex::zero();
+    let mut from_right = Complex::zero();
+    if comptime!(blueprint.base.tiled) {
+        from_left = complex_at(carried, CUBE_POS * comptime!(CARRIED));
+        from_right = complex_at(carried, CUBE_POS * comptime!(CARRIED) + 2);
     }
-
-    /// What the sites after the tile contribute.
-    pub(crate) fn carried_left(carried: &Array<f32>, #[comptime] blueprint: GradientBlueprint) -> Complex {
-        let mut sum = Complex::zero();
-        if comptime!(blueprint.base.tiled) {
-            sum = complex_at(carried, CUBE_POS * comptime!(CARRIED) + 2);
-        }
-        sum
-    }
+    (from_left, from_right)
 }
 
 /// The affine maps of each tile, `[B, tiles, MAPS]`.

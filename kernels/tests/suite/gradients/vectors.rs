@@ -4,9 +4,10 @@ use bk_kernels::vectors::load_embedded;
 use bk_kernels::{BkOptions, Strategy};
 
 use super::device::{all_bits, backward, narrow, tiled};
-use crate::device::ALLOWED_UNITS;
+use crate::device::{ALLOWED_UNITS, plane_size};
 
-/// One layout for all vectors over several tiles, and two within a cube for the longer ones: a driver compiles each.
+/// One layout for all vectors over several tiles; for the longer ones two within a cube, and shuffles between units. A
+/// driver compiles each.
 #[test]
 fn every_vectors_gradients_are_right_by_every_routine() {
     let mut wrong = Vec::new();
@@ -14,6 +15,7 @@ fn every_vectors_gradients_are_right_by_every_routine() {
         let mut strategies = vec![tiled(2)];
         if (200..=512).contains(&vector.inputs.n) {
             strategies.push(narrow());
+            strategies.push(Strategy { plane_size: Some(plane_size()), ..tiled(16) });
         }
         for strategy in strategies {
             let found = backward(&vector.inputs, &vector.cotangent, &BkOptions::default(), &strategy);
