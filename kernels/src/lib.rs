@@ -11,6 +11,7 @@
 //! | `operands`, `tile`, `halo` | matrix entries in global and in shared memory |
 //! | `exchange`, `butterfly` | the scan over the units of a cube |
 //! | `routines` | the three algorithms and the choice between them |
+//! | `gradient` | the backward pass |
 //! | `launch`, `problem`, `options` | the entry point and its arguments |
 //! | `reference`, `native`, `inputs`, `families`, `vectors` | float64 oracle, CPU scan, inputs (feature `cpu-reference`) |
 
@@ -20,6 +21,7 @@ mod chunk;
 mod complex;
 mod error;
 mod exchange;
+mod gradient;
 mod group;
 mod halo;
 mod launch;
@@ -33,8 +35,9 @@ mod tile;
 mod transfer;
 
 pub use error::BkError;
+pub use gradient::{BkGradientOperands, bk_core_backward, plan_backward};
 pub use launch::{bk_core, plan_routine};
-pub use options::{BkOptions, NonFinite};
+pub use options::{BkOptions, GradMode, NonFinite};
 pub use problem::{BkOperands, BkProblem, Operand};
 pub use routines::{Routine, Strategy};
 

@@ -88,6 +88,48 @@ pub struct BkCoreSpec {
     pub max_magnitude: Option<f32>,
     /// What becomes of entries that are not finite.
     pub non_finite: NonFinite,
+    /// Which pass is launched.
+    #[serde(default, skip_serializing_if = "Pass::is_forward")]
+    pub pass: Pass,
+}
+
+/// What one launch computes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Pass {
+    /// The diagonal.
+    #[default]
+    Forward,
+    /// The exact gradients by `a`, `b`, `c` and `z`, from a cotangent of the diagonal.
+    Backward,
+    /// Both, one after the other.
+    ForwardBackward,
+}
+
+impl Pass {
+    /// Name as written in configs and ids.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Forward => "forward",
+            Self::Backward => "backward",
+            Self::ForwardBackward => "forward-backward",
+        }
+    }
+
+    /// Whether the diagonal is computed.
+    pub fn has_forward(self) -> bool {
+        self != Self::Backward
+    }
+
+    /// Whether gradients are computed.
+    pub fn has_backward(self) -> bool {
+        self != Self::Forward
+    }
+
+    /// Whether it is the default, which files and ids leave out.
+    pub fn is_forward(&self) -> bool {
+        *self == Self::Forward
+    }
 }
 
 /// Ways to compute the resolvent diagonal.

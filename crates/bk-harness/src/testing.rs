@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::case::{
     BkCoreSpec, CacheChoice, Case, ClockChoice, Couplings, ElementType, Family, Implementation, MeasureSpec,
-    NonFinite, Strategy, WorkloadSpec,
+    NonFinite, Pass, Strategy, WorkloadSpec,
 };
 use crate::config::{Axes, Benchmark, BenchmarkKind, Config};
 use crate::device::{DeviceClass, DeviceInfo};
@@ -48,6 +48,7 @@ pub(crate) fn case(target: &str, implementation: Implementation, n: usize) -> Ca
             seed: 42,
             max_magnitude: None,
             non_finite: NonFinite::Propagate,
+            pass: Pass::Forward,
         }),
         measure: measure_spec(),
     }
@@ -149,6 +150,7 @@ pub(crate) fn config() -> Config {
             exclude: Vec::new(),
             max_magnitude: None,
             non_finite: NonFinite::Propagate,
+            pass: Pass::Forward,
             measure: measure_spec(),
         }],
         kpis: Vec::new(),

@@ -5,7 +5,7 @@ use bk_harness::numerics::Numerics;
 use bk_kernels::families::{Family, generate};
 use bk_kernels::inputs::Inputs;
 use bk_kernels::reference::Comparison;
-use bk_kernels::{BkOptions, BkProblem, NonFinite, Routine, Strategy};
+use bk_kernels::{BkOptions, BkProblem, GradMode, NonFinite, Routine, Strategy};
 
 pub(crate) fn family(family: case::Family) -> Family {
     match family {
@@ -38,6 +38,7 @@ pub(crate) fn options(spec: &BkCoreSpec) -> BkOptions {
             case::NonFinite::Propagate => NonFinite::Propagate,
             case::NonFinite::Zero => NonFinite::Zero,
         },
+        gradient: GradMode::Exact,
     }
 }
 

@@ -3,16 +3,18 @@
 use std::hint::black_box;
 use std::path::Path;
 
-use bk_harness::case::{BkCoreSpec, Case, Implementation, Strategy, WorkloadSpec};
+use bk_harness::case::{BkCoreSpec, Case, Implementation, Pass, Strategy, WorkloadSpec};
 use bk_harness::device::{DeviceClass, DeviceInfo};
 use bk_harness::numerics::Numerics;
 use bk_harness::vectors::VectorRow;
 use bk_harness::workload::{Failure, InputSets, Work, Workload};
 use bk_kernels::BkOptions;
 use bk_kernels::inputs::Inputs;
-use bk_kernels::reference::{compare, resolvent, resolvent_values};
+use bk_kernels::native::Gradients;
+use bk_kernels::reference::{compare, resolvent, resolvent_values, serial_gradients};
 
-use crate::conversions::{allowed_units, inputs, numerics, options, problem};
+use crate::conversions::{allowed_units, inputs, numerics, options};
+use crate::gradients::{compare_gradients, cotangent, graver, work};
 use crate::target::Target;
 use crate::vectors::check_vectors;
 
@@ -54,7 +56,11 @@ impl Target for HostTarget {
     }
 
     fn verify_vectors(&mut self, dir: Option<&Path>, _strategy: Strategy) -> Result<Vec<VectorRow>, Failure> {
-        check_vectors(dir, host_values)
+        let gradients = |inputs: &Inputs, cotangent: &[[f32; 2]], options: &BkOptions| {
+            let found = serial_gradients(inputs, cotangent, options);
+            found.map(|found| found.to_float32()).map_err(|error| Failure::Execution(error.to_string()))
+        };
+        check_vectors(dir, host_values, Some(gradients))
     }
 }
 
@@ -74,25 +80,29 @@ fn host_values(inputs: &Inputs, options: &BkOptions) -> Result<Vec<f32>, Failure
 
 struct HostWorkload {
     inputs: Inputs,
+    /// Of a backward pass.
+    cotangent: Vec<[f32; 2]>,
+    pass: Pass,
     options: BkOptions,
 }
 
 impl HostWorkload {
     fn new(spec: &BkCoreSpec) -> Self {
-        Self { inputs: inputs(spec, 0), options: options(spec) }
+        let cotangent = if spec.pass.has_backward() { cotangent(spec, 0) } else { Vec::new() };
+        Self { inputs: inputs(spec, 0), cotangent, pass: spec.pass, options: options(spec) }
+    }
+
+    fn gradients(&self) -> Result<Gradients<f64>, Failure> {
+        serial_gradients(black_box(&self.inputs), &self.cotangent, &self.options)
+            .map_err(|error| Failure::Execution(error.to_string()))
     }
 }
 
 impl Workload for HostWorkload {
     fn work(&self) -> Work {
-        let problem = problem(&self.inputs);
-        Work {
-            elements: self.inputs.sites() as u64,
-            bytes_read: problem.bytes_read(self.inputs.shared),
-            // Two float64 a site.
-            bytes_written: 2 * problem.bytes_written(),
-            flops: problem.flops(),
-        }
+        let work = work(&self.inputs, self.pass);
+        // Results are float64.
+        Work { bytes_written: 2 * work.bytes_written, ..work }
     }
 
     fn input_sets(&self) -> InputSets {
@@ -100,8 +110,14 @@ impl Workload for HostWorkload {
     }
 
     fn launch(&mut self, _set: usize) -> Result<(), Failure> {
-        let values = resolvent_values(black_box(&self.inputs), &self.options);
-        black_box(values).map(drop).map_err(|error| Failure::Execution(error.to_string()))
+        if self.pass.has_forward() {
+            let values = resolvent_values(black_box(&self.inputs), &self.options);
+            black_box(values).map(drop).map_err(|error| Failure::Execution(error.to_string()))?;
+        }
+        if self.pass.has_backward() {
+            black_box(self.gradients()?);
+        }
+        Ok(())
     }
 
     fn synchronize(&mut self) -> Result<(), Failure> {
@@ -109,9 +125,22 @@ impl Workload for HostWorkload {
     }
 
     fn verify(&mut self) -> Result<Numerics, Failure> {
+        let allowed = allowed_units(Implementation::Host);
+        let gradients = if self.pass.has_backward() {
+            let found = self.gradients()?.to_float32();
+            Some(compare_gradients(&found, &self.inputs, &self.cotangent, &self.options, allowed)?)
+        } else {
+            None
+        };
+        if !self.pass.has_forward() {
+            return gradients.ok_or_else(|| Failure::Execution("the case has no pass to verify".to_owned()));
+        }
         let output = host_values(&self.inputs, &self.options)?;
         let oracle = resolvent(&self.inputs).map_err(|error| Failure::Execution(error.to_string()))?;
-        let allowed = allowed_units(Implementation::Host);
-        Ok(numerics(compare(&output, &oracle, &self.options, allowed), allowed))
+        let values = numerics(compare(&output, &oracle, &self.options, allowed), allowed);
+        Ok(match gradients {
+            Some(gradients) => graver(values, gradients),
+            None => values,
+        })
     }
 }

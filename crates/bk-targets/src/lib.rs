@@ -7,6 +7,7 @@
 
 mod bk_core;
 mod conversions;
+mod gradients;
 mod host;
 mod library;
 mod platform;

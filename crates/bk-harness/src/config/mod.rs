@@ -28,7 +28,7 @@ mod wire;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::case::{Couplings, ElementType, Family, Implementation, MeasureSpec, NonFinite, Strategy};
+use crate::case::{Couplings, ElementType, Family, Implementation, MeasureSpec, NonFinite, Pass, Strategy};
 use crate::condition::Condition;
 use crate::kpi::Kpi;
 
@@ -80,6 +80,9 @@ pub struct Benchmark {
     pub max_magnitude: Option<f32>,
     /// What becomes of entries that are not finite.
     pub non_finite: NonFinite,
+    /// What one launch computes.
+    #[serde(default, skip_serializing_if = "Pass::is_forward")]
+    pub pass: Pass,
     /// How each case is measured.
     pub measure: MeasureSpec,
 }

@@ -59,6 +59,7 @@ pub(super) fn benchmark(
             "way to treat non-finite values",
             problems,
         ),
+        pass: values::optional_choice(keys.pass.as_ref(), "pass", problems),
         measure: measure::measure(keys, problems),
         axes,
     };

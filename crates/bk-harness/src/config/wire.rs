@@ -9,7 +9,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
 
 use crate::case::{
-    CacheChoice, ClockChoice, Couplings, ElementType, Family, Implementation, NonFinite, Strategy,
+    CacheChoice, ClockChoice, Couplings, ElementType, Family, Implementation, NonFinite, Pass, Strategy,
 };
 use crate::condition::{Field, MatcherValue};
 use crate::config::choice::Choice;
@@ -78,6 +78,8 @@ pub(super) struct Keys {
     pub(super) max_magnitude: Option<At<f64>>,
     /// What becomes of NaN and Inf in the output. By default propagate.
     pub(super) non_finite: Option<At<Choice<NonFinite>>>,
+    /// What one launch computes: forward, backward or forward-backward. By default forward.
+    pub(super) pass: Option<At<Choice<Pass>>>,
     /// Launches before the first sample, at least. By default 10.
     pub(super) warmup_runs: Option<At<i64>>,
     /// Seconds of warm-up, at least. By default 0.2.
@@ -203,6 +205,7 @@ impl Keys {
             exclude: top.exclude.or(self.exclude),
             max_magnitude: top.max_magnitude.or(self.max_magnitude),
             non_finite: top.non_finite.or(self.non_finite),
+            pass: top.pass.or(self.pass),
             warmup_runs: top.warmup_runs.or(self.warmup_runs),
             warmup_seconds: top.warmup_seconds.or(self.warmup_seconds),
             samples: top.samples.or(self.samples),

@@ -128,6 +128,7 @@ fn case(benchmark: &Benchmark, axes: &Axes, point: &Point) -> Case {
         seed: point.seed.unwrap_or(axes.seed[0]),
         max_magnitude: benchmark.max_magnitude,
         non_finite: benchmark.non_finite,
+        pass: benchmark.pass,
     };
     let target = point.target.clone().unwrap_or_else(|| axes.target[0].clone());
     assemble(benchmark, target, point.dtype.unwrap_or(axes.dtype[0]), spec)

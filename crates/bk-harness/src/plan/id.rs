@@ -6,7 +6,7 @@ use crate::case::{BkCoreSpec, Couplings, ElementType, Family, NonFinite, Strateg
 use crate::config::DEFAULT_SEED;
 
 /// `bk-core/TARGET/DTYPE/bB-nN/IMPLEMENTATION[-STRATEGY]`, then what differs from the defaults, in this
-/// order: family, `shared`, `z`, `seed`, `clip`, `zero-non-finite`.
+/// order: family, `shared`, `z`, `seed`, `clip`, `zero-non-finite`, pass.
 pub(super) fn bk_core_id(target: &str, dtype: ElementType, spec: &BkCoreSpec) -> String {
     let mut id = format!(
         "bk-core/{target}/{}/b{}-n{}/{}",
@@ -36,6 +36,9 @@ pub(super) fn bk_core_id(target: &str, dtype: ElementType, spec: &BkCoreSpec) ->
     }
     if spec.non_finite == NonFinite::Zero {
         append(&mut id, format_args!("/zero-non-finite"));
+    }
+    if !spec.pass.is_forward() {
+        append(&mut id, format_args!("/{}", spec.pass.name()));
     }
     id
 }

@@ -39,7 +39,7 @@ pub(super) fn seconds(case: &Case) -> f64 {
     FIXED_SECONDS + oracle + warm_up + sampling
 }
 
-/// Inputs `a`, `b`, `c` and the output `[B, N, 2]`.
+/// Inputs `a`, `b`, `c` and the output `[B, N, 2]`, of each pass.
 fn set_bytes(spec: &BkCoreSpec, dtype: ElementType) -> u64 {
     let (batch, n) = (spec.batch as u64, spec.n as u64);
     let diagonal = if spec.family == Family::Complex { 2 } else { 1 };
@@ -49,7 +49,11 @@ fn set_bytes(spec: &BkCoreSpec, dtype: ElementType) -> u64 {
     };
     let sites = batch.saturating_mul(n).saturating_mul(diagonal + 2);
     let couplings = rows.saturating_mul(n.saturating_sub(1)).saturating_mul(2);
-    sites.saturating_add(couplings).saturating_mul(dtype.bytes())
+    let forward = sites.saturating_add(couplings).saturating_mul(dtype.bytes());
+    // The backward pass reads the same with a cotangent in the place of the output, and writes as much as it reads of
+    // the matrix: less than two forward passes.
+    let passes = u64::from(spec.pass.has_forward()) + 2 * u64::from(spec.pass.has_backward());
+    forward.saturating_mul(passes)
 }
 
 const HOST_BYTES_PER_SECOND: f64 = 4e8;

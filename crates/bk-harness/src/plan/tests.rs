@@ -67,6 +67,14 @@ fn an_id_names_what_differs_from_the_default_in_a_fixed_order() {
 }
 
 #[test]
+fn a_pass_other_than_the_forward_one_is_at_the_end_of_the_id() {
+    let of = |pass: &str| benchmark(&format!("batch = 1\nn = 8\ntargets = 'wgpu'\npass = '{pass}'"));
+    assert_eq!(ids(&of("backward"))[1], "bk-core/wgpu/f32/b1-n8/kernel/backward");
+    assert_eq!(ids(&of("forward-backward"))[0], "bk-core/host/f64/b1-n8/host/forward-backward");
+    assert_eq!(ids(&of("forward")), ids(&benchmark("batch = 1\nn = 8\ntargets = 'wgpu'")));
+}
+
+#[test]
 fn the_strategies_multiply_the_kernel_alone() {
     let config = benchmark("batch = 1\nn = 8\ntargets = 'wgpu'\nstrategies = ['auto', 'serial', 'cube']");
     assert_eq!(
