@@ -6,7 +6,7 @@ use crate::blueprint::Blueprint;
 use crate::error::BkError;
 use crate::options::BkOptions;
 use crate::problem::BkProblem;
-use crate::routines::{Routine, Strategy, resolve_strategy};
+use crate::routines::{CHUNK, Routine, Strategy, resolve_strategy};
 
 /// Floats a unit posts to others at most.
 const MAIL_FLOATS: u32 = 9;
@@ -70,7 +70,8 @@ impl GradientBlueprint {
         // Diagonal, couplings or their factors, cotangent.
         let arrays = 3 + 1 + u64::from(complex_diagonal) + u64::from(self.keeps_factors());
         let staged = u64::from(units).saturating_mul(arrays * (u64::from(chunk) + 1));
-        let floats = staged.saturating_add(u64::from(self.mail()) + u64::from(units));
+        let halo = 4 * u64::from(self.base.halo());
+        let floats = staged.saturating_add(u64::from(self.mail()) + u64::from(units) + halo);
         usize::try_from(floats.saturating_mul(4)).unwrap_or(usize::MAX)
     }
 }
@@ -92,8 +93,11 @@ pub(crate) fn resolve_backward(
     // What a cube holds is inferred for the forward pass; here it takes smaller ones, and then a row that fitted into
     // one may take several.
     let mut units = strategy.units;
+    // The longer chunks that the forward pass may take would leave too few registers here.
+    let chunk = strategy.chunk.or(Some(CHUNK));
     loop {
-        let (routine, base) = resolve_strategy(&Strategy { units, ..*strategy }, problem, options, device)?;
+        let (routine, base) =
+            resolve_strategy(&Strategy { units, chunk, ..*strategy }, problem, options, device)?;
         let blueprint = GradientBlueprint { base, wanted };
         if blueprint.shared_bytes() <= limit {
             return Ok((routine, blueprint));

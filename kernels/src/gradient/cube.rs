@@ -17,6 +17,7 @@ use crate::gradient::running::{
 };
 use crate::gradient::sums::sum_over_cube;
 use crate::gradient::tile::GradientTile;
+use crate::halo::Halo;
 use crate::operands::Operands;
 use crate::projective::{Pair, canonicalise, choose_pair};
 use crate::resolvent::Finish;
@@ -50,11 +51,11 @@ pub(crate) fn gradient_kernel<V: Size>(
     let place = place_of_cube(tiles, base);
     let mut mail = SharedMemory::<f32>::new(comptime!(blueprint.mail() as usize));
     let mut tile = GradientTile::load::<V>(operands, cotangent, place, blueprint);
+    let halo = Halo::load(operands, place, base);
     let segment = segment_of(operands, &tile, place, blueprint);
     let before = segment.couplings[UNIT_POS as usize];
 
-    let chunk =
-        chunk_states(&mut tile, operands, edges, place, tiles, &segment, finish, &mut mail, blueprint);
+    let chunk = chunk_states(&mut tile, &halo, edges, tiles, &segment, finish, &mut mail, blueprint);
     let scanned = scan_sums(&tile, before, &chunk, &segment, &mut mail, blueprint);
     let (at_left_end, at_right_end) = carried_over(carried, blueprint);
     let from_left = scanned.before.apply(at_left_end);
@@ -118,9 +119,8 @@ pub(crate) fn segment_of(
 #[allow(clippy::too_many_arguments, reason = "kernel state is passed flat")]
 pub(crate) fn chunk_states(
     tile: &mut GradientTile,
-    operands: &Operands,
+    halo: &Halo,
     edges: &Array<f32>,
-    place: Place,
     tiles: usize,
     segment: &Segment,
     finish: &Finish,
@@ -133,7 +133,7 @@ pub(crate) fn chunk_states(
     let siblings = ascend(own, segment, mail, base);
     let (left_end, right_end) = scanned_ends(edges, tiles, blueprint);
     let (left, right) = descend(&siblings, segment, left_end, right_end, base);
-    let chunk = polish(tile, operands, edges, place, tiles, before, left, right, mail, blueprint);
+    let chunk = polish(tile, halo, edges, tiles, before, left, right, mail, blueprint);
     if comptime!(blueprint.finishes()) {
         pass_through_finish(tile, before, chunk.left, chunk.right, finish.max_magnitude, blueprint);
     }
@@ -166,9 +166,8 @@ fn summarise(tile: &GradientTile, before: f32, #[comptime] blueprint: GradientBl
 #[allow(clippy::too_many_arguments, reason = "kernel state is passed flat")]
 fn polish(
     tile: &GradientTile,
-    operands: &Operands,
+    halo: &Halo,
     edges: &Array<f32>,
-    place: Place,
     tiles: usize,
     before: f32,
     left: Pair,
@@ -197,11 +196,11 @@ fn polish(
     let mut left_second = has_second(leftwards);
     if comptime!(base.tiled) {
         if is_first {
-            left_end = polished_left_end(edges, operands, place, tiles, blueprint);
+            left_end = polished_left_end(edges, halo, tiles, blueprint);
             left_second = previous_has_second(edges, tiles);
         }
         if is_last {
-            right_end = polished_right_end(edges, operands, place, tiles, blueprint);
+            right_end = polished_right_end(edges, halo, tiles, blueprint);
             right_second = next_has_second(edges, tiles);
         }
     }

@@ -12,12 +12,12 @@ use crate::gradient::blueprint::GradientBlueprint;
 use crate::gradient::cube::{chunk_states, scan_sums, segment_of};
 use crate::gradient::running::{has_second, in_scale};
 use crate::gradient::tile::GradientTile;
+use crate::halo::Halo;
 use crate::operands::Operands;
 use crate::projective::Pair;
 use crate::resolvent::Finish;
 use crate::routines::cube::place_of_cube;
 use crate::routines::multi_cube::{EDGES, Edges};
-use crate::tile::Place;
 
 /// Floats of the two maps of a tile.
 pub(crate) const MAPS: usize = 8;
@@ -39,12 +39,11 @@ pub(crate) fn scanned_ends(
 #[cube]
 pub(crate) fn polished_left_end(
     edges: &Array<f32>,
-    operands: &Operands,
-    place: Place,
+    halo: &Halo,
     tiles: usize,
     #[comptime] blueprint: GradientBlueprint,
 ) -> Pair {
-    let state = Edges::polished_left(edges, operands, place, tiles, comptime!(blueprint.base));
+    let state = Edges::polished_left(edges, halo, tiles, comptime!(blueprint.base));
     in_scale(state, has_second(state_at(edges, CUBE_POS * comptime!(EDGES))))
 }
 
@@ -52,12 +51,11 @@ pub(crate) fn polished_left_end(
 #[cube]
 pub(crate) fn polished_right_end(
     edges: &Array<f32>,
-    operands: &Operands,
-    place: Place,
+    halo: &Halo,
     tiles: usize,
     #[comptime] blueprint: GradientBlueprint,
 ) -> Pair {
-    let state = Edges::polished_right(edges, operands, place, tiles, comptime!(blueprint.base));
+    let state = Edges::polished_right(edges, halo, tiles, comptime!(blueprint.base));
     in_scale(state, has_second(state_at(edges, CUBE_POS * comptime!(EDGES) + 4)))
 }
 
@@ -111,10 +109,10 @@ pub(crate) fn map_kernel<V: Size>(
     let place = place_of_cube(tiles, comptime!(blueprint.base));
     let mut mail = SharedMemory::<f32>::new(comptime!(blueprint.mail() as usize));
     let mut tile = GradientTile::load::<V>(operands, cotangent, place, blueprint);
+    let halo = Halo::load(operands, place, comptime!(blueprint.base));
     let segment = segment_of(operands, &tile, place, blueprint);
     let before = segment.couplings[UNIT_POS as usize];
-    let chunk =
-        chunk_states(&mut tile, operands, edges, place, tiles, &segment, finish, &mut mail, blueprint);
+    let chunk = chunk_states(&mut tile, &halo, edges, tiles, &segment, finish, &mut mail, blueprint);
     let scanned = scan_sums(&tile, before, &chunk, &segment, &mut mail, blueprint);
     if UNIT_POS == 0 {
         let base = CUBE_POS * comptime!(MAPS);

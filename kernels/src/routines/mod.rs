@@ -14,7 +14,7 @@ use crate::problem::BkProblem;
 
 /// Sites of a unit. Shorter chunks pay more for the butterfly and polish less: at 8 the worst error on
 /// Hermitian input near the real axis grows from 9 to 67 units (see `METHODOLOGY.md`).
-const CHUNK: u32 = 16;
+pub(crate) const CHUNK: u32 = 16;
 /// Units of a cube: enough to hide latency, few enough that several cubes share a multiprocessor.
 const UNITS: u32 = 256;
 /// Sites of a unit, and units, where rows are long and many: as long a tile in half the units, so that the
