@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::device::{DeviceClass, DeviceInfo};
 use crate::numerics::Numerics;
 
 /// Something that can be launched, waited for and checked.
@@ -83,6 +84,26 @@ pub struct InputSets {
     pub exceed_cache: bool,
     /// Whether the device is a CPU, where inputs are not rotated.
     pub cpu: bool,
+}
+
+/// Cache assumed where a device does not tell.
+const UNKNOWN_CACHE: u64 = 64 << 20;
+
+/// Input sets at most; more would only cost time to make.
+const MOST_SETS: u64 = 256;
+
+impl InputSets {
+    /// As many sets as it takes to outgrow the cache of `device` twice, at least 2 and at most 256; one on a
+    /// CPU, where inputs are not rotated.
+    pub fn for_work(work: &Work, device: &DeviceInfo) -> Self {
+        if device.class != DeviceClass::Gpu {
+            return Self { count: 1, exceed_cache: false, cpu: true };
+        }
+        let bytes = (work.bytes_read + work.bytes_written).max(1);
+        let target = 2 * device.l2_bytes.unwrap_or(UNKNOWN_CACHE);
+        let count = target.div_ceil(bytes).clamp(2, MOST_SETS);
+        Self { count: count as usize, exceed_cache: count * bytes >= target, cpu: false }
+    }
 }
 
 /// Why a case has no measurement.

@@ -17,11 +17,6 @@ use burn::tensor::{Tensor, TensorData};
 use crate::conversions::{allowed_units, inputs, numerics, options, problem, strategy};
 use crate::platform::Platform;
 
-/// Cache assumed where a device does not tell.
-const UNKNOWN_CACHE: u64 = 64 << 20;
-/// Input sets at most; more would only cost time to make.
-const MOST_SETS: u64 = 256;
-
 type Output<P> = Tensor<<P as Platform>::Backend, 3>;
 type Operands<P> = BkInputs<<P as Platform>::Backend>;
 
@@ -68,7 +63,7 @@ impl<P: Platform> BkCoreWorkload<P> {
             bytes_written: problem.bytes_written(),
             flops: problem.flops(),
         };
-        let input_sets = input_sets(&work, info);
+        let input_sets = InputSets::for_work(&work, info);
         let mut sets = vec![upload::<P>(&reference_inputs, platform.device())];
         for set in 1..input_sets.count {
             sets.push(upload::<P>(&inputs(spec, set), platform.device()));
@@ -217,17 +212,6 @@ fn refuse_what_cannot_run(spec: &BkCoreSpec, info: &DeviceInfo) -> Result<(), Fa
         ))),
         _ => Ok(()),
     }
-}
-
-/// As many sets as it takes to outgrow the cache twice.
-fn input_sets(work: &Work, info: &DeviceInfo) -> InputSets {
-    if info.class != DeviceClass::Gpu {
-        return InputSets { count: 1, exceed_cache: false, cpu: true };
-    }
-    let bytes = work.bytes_read + work.bytes_written;
-    let target = 2 * info.l2_bytes.unwrap_or(UNKNOWN_CACHE);
-    let count = target.div_ceil(bytes).clamp(2, MOST_SETS);
-    InputSets { count: count as usize, exceed_cache: count * bytes >= target, cpu: false }
 }
 
 fn failure(error: OperationError) -> Failure {

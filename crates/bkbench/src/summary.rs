@@ -60,9 +60,13 @@ impl Summary {
 
     /// As text: measured cases in a table, then what has no number, then the KPIs, then the files.
     pub(crate) fn text(&self) -> String {
-        let Tally { measured, skipped, failed, invalid } = self.tally;
+        let Tally { measured, skipped, failed, invalid, reported } = self.tally;
+        let reported = match reported {
+            0 => String::new(),
+            cases => format!(", {cases} wrong as may be"),
+        };
         let mut text = format!(
-            "{}: {measured} measured, {skipped} skipped, {failed} failed, {invalid} invalid\n",
+            "{}: {measured} measured, {skipped} skipped, {failed} failed, {invalid} invalid{reported}\n",
             self.name
         );
         if measured > 0 {
