@@ -14,8 +14,8 @@ use bk_kernels::{BkError, BkOptions, Strategy};
 use burn::tensor::backend::{Backend, BackendTypes};
 use burn::tensor::{Tensor, TensorData};
 
-use crate::conversions::{allowed_units, inputs, numerics, options, problem, strategy};
 use crate::platform::Platform;
+use bk_oracle::conversions::{allowed_units, inputs, numerics, options, strategy, work};
 
 type Output<P> = Tensor<<P as Platform>::Backend, 3>;
 type Operands<P> = BkInputs<<P as Platform>::Backend>;
@@ -56,13 +56,7 @@ impl<P: Platform> BkCoreWorkload<P> {
     pub(crate) fn new(platform: Rc<P>, info: &DeviceInfo, spec: &BkCoreSpec) -> Result<Self, Failure> {
         refuse_what_cannot_run(spec, info)?;
         let reference_inputs = inputs(spec, 0);
-        let problem = problem(&reference_inputs);
-        let work = Work {
-            elements: reference_inputs.sites() as u64,
-            bytes_read: problem.bytes_read(reference_inputs.shared),
-            bytes_written: problem.bytes_written(),
-            flops: problem.flops(),
-        };
+        let work = work(&reference_inputs);
         let input_sets = InputSets::for_work(&work, info);
         let mut sets = vec![upload::<P>(&reference_inputs, platform.device())];
         for set in 1..input_sets.count {

@@ -12,9 +12,9 @@ use bk_kernels::BkOptions;
 use bk_kernels::inputs::Inputs;
 use bk_kernels::reference::{compare, resolvent, resolvent_values};
 
-use crate::conversions::{allowed_units, inputs, numerics, options, problem};
 use crate::target::Target;
 use crate::vectors::check_vectors;
+use bk_oracle::conversions::{allowed_units, inputs, numerics, options, problem};
 
 /// The CPU, one core.
 pub(crate) struct HostTarget {

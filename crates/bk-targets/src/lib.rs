@@ -6,7 +6,6 @@
 //! [`open`] gives the target of a name; [`BkCoreBenchmark`] measures one case from a Rust program.
 
 mod bk_core;
-mod conversions;
 mod host;
 mod library;
 mod platform;

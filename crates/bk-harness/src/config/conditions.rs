@@ -13,11 +13,7 @@ use crate::config::{BenchmarkKind, values};
 pub(super) const WGSL_TARGET: &str = "wgsl";
 
 /// The condition that `table` states; what is wrong in it is noted and left out.
-pub(super) fn condition(
-    table: &ConditionTable,
-    names: &Names<'_>,
-    problems: &mut Problems,
-) -> Condition {
+pub(super) fn condition(table: &ConditionTable, names: &Names<'_>, problems: &mut Problems) -> Condition {
     let mut condition = Condition::default();
     for (key, value) in &table.fields {
         // An unknown field has been noted with the unknown keys.

@@ -63,7 +63,8 @@ pub(super) fn engines(tables: &[EngineTable], problems: &mut Problems) -> Vec<En
 }
 
 fn check_target(name: &str, earlier: &[Engine]) -> Result<(), (String, String)> {
-    let usable = |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || "-_".contains(letter);
+    let usable =
+        |letter: char| letter.is_ascii_lowercase() || letter.is_ascii_digit() || "-_".contains(letter);
     if name.is_empty() || !name.chars().all(usable) {
         return Err((
             format!("`{name}` is no name of a target"),

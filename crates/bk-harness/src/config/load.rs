@@ -2,8 +2,8 @@
 
 use std::path::Path;
 
-use crate::config::parse::{SetArgument, parse_file, parse_set};
 use crate::config::engines::{self, Names};
+use crate::config::parse::{SetArgument, parse_file, parse_set};
 use crate::config::problem::{ConfigError, Location, Problem};
 use crate::config::source::{Problems, Sources};
 use crate::config::spanned::At;

@@ -33,8 +33,8 @@ use crate::case::{Couplings, ElementType, Family, Implementation, MeasureSpec, N
 use crate::condition::Condition;
 use crate::kpi::Kpi;
 
-pub use engines::{DEFAULT_ENGINE_UNITS, Engine};
 pub(crate) use choice::did_you_mean;
+pub use engines::{DEFAULT_ENGINE_UNITS, Engine};
 pub use problem::{ConfigError, Location, Problem};
 pub use schema::config_schema;
 

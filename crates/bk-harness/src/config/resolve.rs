@@ -38,12 +38,7 @@ pub(super) fn benchmark(
         view: keys.view.as_ref().and_then(|view| check_view(view, problems)),
         zip: zips(keys, &axes, problems),
         include: keys.include.iter().flatten().map(|point| include(point, keys, names, problems)).collect(),
-        exclude: keys
-            .exclude
-            .iter()
-            .flatten()
-            .map(|table| condition(table.get(), names, problems))
-            .collect(),
+        exclude: keys.exclude.iter().flatten().map(|table| condition(table.get(), names, problems)).collect(),
         max_magnitude: keys.max_magnitude.as_ref().and_then(|limit| {
             let in_range = |limit: f64| limit as f32 > 0.0 && (limit as f32).is_finite();
             values::number(

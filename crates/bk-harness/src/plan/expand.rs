@@ -55,8 +55,7 @@ pub(crate) fn expand(benchmark: &Benchmark) -> Vec<Case> {
             _ if exists_on(implementation, &case.target) => vec![case],
             _ => Vec::new(),
         };
-        let runs: Vec<Case> =
-            runs.into_iter().filter(|case| !excluded(&benchmark.exclude, case)).collect();
+        let runs: Vec<Case> = runs.into_iter().filter(|case| !excluded(&benchmark.exclude, case)).collect();
         if runs.is_empty() && implementation != Implementation::Host {
             continue;
         }
@@ -145,12 +144,7 @@ fn case(benchmark: &Benchmark, axes: &Axes, point: &Point) -> Case {
 }
 
 /// `implementation` on the host, in the type `dtype`, of the input of `case`.
-fn host_twin(
-    benchmark: &Benchmark,
-    case: &Case,
-    implementation: Implementation,
-    dtype: ElementType,
-) -> Case {
+fn host_twin(benchmark: &Benchmark, case: &Case, implementation: Implementation, dtype: ElementType) -> Case {
     let WorkloadSpec::BkCore(spec) = &case.workload;
     let spec = BkCoreSpec { implementation, strategy: Strategy::Auto, ..spec.clone() };
     assemble(benchmark, HOST_TARGET.to_owned(), dtype, spec)

@@ -60,8 +60,8 @@ pub fn check_target(name: &str, engines: &[String]) -> Result<(), PlanError> {
     if name == HOST_TARGET || known().any(|target| target == name) {
         return Ok(());
     }
-    let suggestion = did_you_mean(name, known())
-        .map_or_else(String::new, |known| format!("; did you mean `{known}`?"));
+    let suggestion =
+        did_you_mean(name, known()).map_or_else(String::new, |known| format!("; did you mean `{known}`?"));
     let known = known().collect::<Vec<_>>().join(", ");
     Err(PlanError::UnknownTarget { name: name.to_owned(), suggestion, known })
 }
