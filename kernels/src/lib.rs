@@ -13,6 +13,7 @@
 //! | `routines` | the three algorithms and the choice between them |
 //! | `launch`, `problem`, `options` | the entry point and its arguments |
 //! | `reference`, `native`, `inputs`, `families`, `vectors` | float64 oracle, CPU scan, inputs (feature `cpu-reference`) |
+//! | `theta_phi` | the original's unscaled recurrences, to show where they break (feature `cpu-reference`) |
 
 mod blueprint;
 mod butterfly;
@@ -44,5 +45,7 @@ pub mod inputs;
 pub mod native;
 #[cfg(feature = "cpu-reference")]
 pub mod reference;
+#[cfg(feature = "cpu-reference")]
+pub mod theta_phi;
 #[cfg(feature = "cpu-reference")]
 pub mod vectors;

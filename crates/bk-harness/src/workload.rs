@@ -116,3 +116,47 @@ pub enum Failure {
     #[error("{0}")]
     Execution(String),
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn device(class: DeviceClass, l2_bytes: Option<u64>) -> DeviceInfo {
+        DeviceInfo {
+            target: "cuda".to_owned(),
+            name: "Example GPU".to_owned(),
+            class,
+            runtime: "cuda".to_owned(),
+            driver: None,
+            multiprocessors: None,
+            memory_bytes: None,
+            l2_bytes,
+            max_tensor_bytes: None,
+            plane_size: None,
+        }
+    }
+
+    fn sets(bytes: u64, device: &DeviceInfo) -> InputSets {
+        let work = Work { elements: 1, bytes_read: bytes / 2, bytes_written: bytes / 2, flops: 0 };
+        InputSets::for_work(&work, device)
+    }
+
+    #[test]
+    fn input_sets_outgrow_the_cache_of_a_gpu_twice_where_256_of_them_do() {
+        let gpu = device(DeviceClass::Gpu, Some(50 << 20));
+        assert_eq!(sets(10 << 20, &gpu), InputSets { count: 10, exceed_cache: true, cpu: false });
+        assert_eq!(sets(1 << 30, &gpu), InputSets { count: 2, exceed_cache: true, cpu: false });
+        assert_eq!(sets(1 << 10, &gpu), InputSets { count: 256, exceed_cache: false, cpu: false });
+        assert_eq!(sets(64 << 20, &device(DeviceClass::Gpu, None)).count, 2);
+    }
+
+    #[test]
+    fn inputs_are_not_rotated_on_a_cpu() {
+        for class in [DeviceClass::Cpu, DeviceClass::Software] {
+            assert_eq!(
+                sets(1 << 10, &device(class, None)),
+                InputSets { count: 1, exceed_cache: false, cpu: true }
+            );
+        }
+    }
+}

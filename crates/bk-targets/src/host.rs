@@ -1,20 +1,21 @@
-//! The target `host`: the serial float64 scan on one core, which speedups are relative to.
+//! The target `host`: the serial float64 scan on one core, which speedups are relative to, and the original's
+//! algorithm, which shows why it is not.
 
 use std::hint::black_box;
 use std::path::Path;
 
-use bk_harness::case::{BkCoreSpec, Case, Implementation, Strategy, WorkloadSpec};
+use bk_harness::case::{Case, ElementType, Implementation, Strategy, WorkloadSpec};
 use bk_harness::device::{DeviceClass, DeviceInfo};
 use bk_harness::numerics::Numerics;
 use bk_harness::vectors::VectorRow;
 use bk_harness::workload::{Failure, InputSets, Work, Workload};
-use bk_kernels::BkOptions;
 use bk_kernels::inputs::Inputs;
 use bk_kernels::reference::{compare, resolvent, resolvent_values};
+use bk_kernels::{BkOptions, theta_phi};
 
 use crate::target::Target;
 use crate::vectors::check_vectors;
-use bk_oracle::conversions::{allowed_units, inputs, numerics, options, problem};
+use bk_oracle::conversions::{allowed_units, inputs, numerics, options, work};
 
 /// The CPU, one core.
 pub(crate) struct HostTarget {
@@ -46,11 +47,18 @@ impl Target for HostTarget {
 
     fn workload(&mut self, case: &Case) -> Result<Box<dyn Workload>, Failure> {
         let WorkloadSpec::BkCore(spec) = &case.workload;
-        if spec.implementation != Implementation::Host {
-            let name = spec.implementation.name();
-            return Err(Failure::Skip(format!("the target `host` has no implementation `{name}`")));
-        }
-        Ok(Box::new(HostWorkload::new(spec)))
+        let algorithm = match (spec.implementation, case.dtype) {
+            (Implementation::Host, ElementType::F64) => Algorithm::Scan,
+            (Implementation::ThetaPhi, ElementType::F32) => Algorithm::ThetaPhi32,
+            (Implementation::ThetaPhi, ElementType::F64) => Algorithm::ThetaPhi64,
+            (implementation, dtype) => {
+                let (name, dtype) = (implementation.name(), dtype.name());
+                return Err(Failure::Skip(format!(
+                    "the target `host` has no implementation `{name}` in {dtype}"
+                )));
+            }
+        };
+        Ok(Box::new(HostWorkload { algorithm, inputs: inputs(spec, 0), options: options(spec) }))
     }
 
     fn verify_vectors(&mut self, dir: Option<&Path>, _strategy: Strategy) -> Result<Vec<VectorRow>, Failure> {
@@ -72,26 +80,52 @@ fn host_values(inputs: &Inputs, options: &BkOptions) -> Result<Vec<f32>, Failure
     Ok(values.into_iter().flatten().map(|value| value as f32).collect())
 }
 
+/// What the host computes with, serially.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Algorithm {
+    /// The projective scan in float64: the reference.
+    Scan,
+    /// The original's determinants in float32.
+    ThetaPhi32,
+    /// The original's determinants in float64.
+    ThetaPhi64,
+}
+
 struct HostWorkload {
+    algorithm: Algorithm,
     inputs: Inputs,
     options: BkOptions,
 }
 
 impl HostWorkload {
-    fn new(spec: &BkCoreSpec) -> Self {
-        Self { inputs: inputs(spec, 0), options: options(spec) }
+    fn implementation(&self) -> Implementation {
+        match self.algorithm {
+            Algorithm::Scan => Implementation::Host,
+            Algorithm::ThetaPhi32 | Algorithm::ThetaPhi64 => Implementation::ThetaPhi,
+        }
+    }
+
+    /// The output, `[B, N, 2]`; the original's algorithm knows no options.
+    fn values(&self) -> Result<Vec<f32>, Failure> {
+        let single = |values: Vec<[f64; 2]>| values.into_iter().flatten().map(|part| part as f32).collect();
+        let values = match self.algorithm {
+            Algorithm::Scan => return host_values(&self.inputs, &self.options),
+            Algorithm::ThetaPhi32 => {
+                theta_phi::resolvent::<f32>(&self.inputs).map(|values| values.into_flattened())
+            }
+            Algorithm::ThetaPhi64 => theta_phi::resolvent::<f64>(&self.inputs).map(single),
+        };
+        values.map_err(|error| Failure::Execution(error.to_string()))
     }
 }
 
 impl Workload for HostWorkload {
     fn work(&self) -> Work {
-        let problem = problem(&self.inputs);
-        Work {
-            elements: self.inputs.sites() as u64,
-            bytes_read: problem.bytes_read(self.inputs.shared),
+        let work = work(&self.inputs);
+        match self.algorithm {
+            Algorithm::ThetaPhi32 => work,
             // Two float64 a site.
-            bytes_written: 2 * problem.bytes_written(),
-            flops: problem.flops(),
+            Algorithm::Scan | Algorithm::ThetaPhi64 => Work { bytes_written: 2 * work.bytes_written, ..work },
         }
     }
 
@@ -100,8 +134,13 @@ impl Workload for HostWorkload {
     }
 
     fn launch(&mut self, _set: usize) -> Result<(), Failure> {
-        let values = resolvent_values(black_box(&self.inputs), &self.options);
-        black_box(values).map(drop).map_err(|error| Failure::Execution(error.to_string()))
+        let inputs = black_box(&self.inputs);
+        match self.algorithm {
+            Algorithm::Scan => black_box(resolvent_values(inputs, &self.options)).map(drop),
+            Algorithm::ThetaPhi32 => black_box(theta_phi::resolvent::<f32>(inputs)).map(drop),
+            Algorithm::ThetaPhi64 => black_box(theta_phi::resolvent::<f64>(inputs)).map(drop),
+        }
+        .map_err(|error| Failure::Execution(error.to_string()))
     }
 
     fn synchronize(&mut self) -> Result<(), Failure> {
@@ -109,9 +148,9 @@ impl Workload for HostWorkload {
     }
 
     fn verify(&mut self) -> Result<Numerics, Failure> {
-        let output = host_values(&self.inputs, &self.options)?;
+        let output = self.values()?;
         let oracle = resolvent(&self.inputs).map_err(|error| Failure::Execution(error.to_string()))?;
-        let allowed = allowed_units(Implementation::Host);
+        let allowed = allowed_units(self.implementation());
         Ok(numerics(compare(&output, &oracle, &self.options, allowed), allowed))
     }
 }

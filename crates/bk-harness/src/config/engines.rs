@@ -93,3 +93,68 @@ fn command(table: &EngineTable, problems: &mut Problems) -> Option<Vec<String>> 
     problems.add_with_help(table.command.span(), message, help);
     None
 }
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::case::Implementation;
+    use crate::config::{Config, Overrides};
+
+    const BENCHMARK: &str = "[[benchmark]]\nname = 'a'\nbatch = 1\nn = 8\ntargets = 'jax'\n";
+
+    fn load(engines: &str) -> Result<Config, String> {
+        let text = format!("{engines}{BENCHMARK}");
+        Config::from_toml(Path::new("s.toml"), &text, &Overrides::default())
+            .map_err(|error| error.to_string())
+    }
+
+    fn engine(lines: &str) -> String {
+        format!("[[engine]]\n{lines}\n")
+    }
+
+    #[test]
+    fn an_engine_has_a_target_a_command_and_a_bound() {
+        let text = engine("target = 'jax'\ncommand = \"python3 'my engine.py'\"\nallowed_units = 20");
+        let config = load(&text).unwrap();
+        let command = ["python3", "my engine.py"].map(str::to_owned).to_vec();
+        assert_eq!(config.engines, [Engine { target: "jax".to_owned(), command, allowed_error_units: 20.0 }]);
+        assert!(config.benchmarks[0].axes.implementation.contains(&Implementation::Peer));
+        let default = load(&engine("target = 'jax'\ncommand = 'x'")).unwrap();
+        assert_eq!(default.engines[0].allowed_error_units, DEFAULT_ENGINE_UNITS);
+    }
+
+    #[test]
+    fn what_is_wrong_with_an_engine_is_told_with_its_place() {
+        let good = engine("target = 'jax'\ncommand = 'x'");
+        for (text, expected) in [
+            (engine("target = 'cuda'\ncommand = 'x'"), "s.toml:2:10: `cuda` is a target of bkbench itself"),
+            (engine("target = 'My Jax'\ncommand = 'x'"), "s.toml:2:10: `My Jax` is no name of a target"),
+            (
+                engine("target = 'jax'\ncommand = ' '"),
+                "s.toml:3:11: the command of the engine `jax` is empty",
+            ),
+            (
+                engine("target = 'jax'\ncommand = '\"x'"),
+                "s.toml:3:11: the command of the engine `jax` cannot be split",
+            ),
+            (engine("target = 'jax'"), "missing key `command`"),
+            (engine("target = 'jax'\ncommand = 'x'\nallowed_units = 0"), "s.toml:4:17: `allowed_units` is 0"),
+            (format!("{good}{good}"), "s.toml:5:10: there are two engines for the target `jax`"),
+            (engine("target = 'torch'\ncommand = 'x'"), "unknown target `jax`"),
+        ] {
+            let error = load(&text).unwrap_err();
+            assert!(error.contains(expected), "{expected}\nis not in\n{error}");
+        }
+    }
+
+    #[test]
+    fn conditions_may_name_the_target_of_an_engine() {
+        let kpi = "[[kpi]]\nname = 'fast'\nmetric = 'seconds'\nwhere = { target = 'jax' }\nat_most = 1\n";
+        assert!(load(&format!("{}{kpi}", engine("target = 'jax'\ncommand = 'x'"))).is_ok());
+        let wrong = kpi.replace("'jax'", "'jex'");
+        let error = load(&format!("{}{wrong}", engine("target = 'jax'\ncommand = 'x'"))).unwrap_err();
+        assert!(error.contains("there is no target `jex`"), "{error}");
+    }
+}

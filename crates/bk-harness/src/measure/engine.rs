@@ -154,3 +154,93 @@ fn issue_bound(
 fn failed(error: String) -> Ended {
     Box::new(Outcome::Failed { error })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::testing::{measure_spec, numerics};
+
+    fn timing(clock: Clock, seconds: f64) -> EngineTiming {
+        let samples = vec![seconds; 20];
+        let (issue_seconds, overhead_seconds) = (Some(9e-6), None);
+        EngineTiming { clock, samples, issue_hidden: false, issue_seconds, overhead_seconds }
+    }
+
+    fn times(timings: Vec<EngineTiming>) -> EngineTimes {
+        EngineTimes {
+            warmup_runs: 10,
+            warmup_seconds: 0.1,
+            settled: true,
+            cache: CacheState::Cold,
+            copy_bytes_per_second: Some(1e12),
+            timings,
+        }
+    }
+
+    fn on_gpu(spec: &MeasureSpec) -> EngineCase<'_> {
+        EngineCase {
+            spec,
+            class: DeviceClass::Gpu,
+            work: Work { elements: 1000, bytes_read: 12_000_000, bytes_written: 8_000_000, flops: 0 },
+            input_sets: InputSets { count: 5, exceed_cache: true, cpu: false },
+            first_launch_seconds: 0.1,
+            before: numerics(),
+            after: Numerics { max_error_units: 9.0, ..numerics() },
+        }
+    }
+
+    fn concluded(times: EngineTimes) -> Outcome {
+        let spec = measure_spec();
+        conclude(on_gpu(&spec), times)
+    }
+
+    #[test]
+    fn a_measurement_has_our_statistics_the_larger_errors_and_warnings() {
+        let outcome =
+            concluded(times(vec![timing(Clock::LaunchRegression, 1e-5 * 10.0), timing(Clock::Wall, 2e-4)]));
+        let Outcome::Measured(measurement) = outcome else { panic!("{outcome:?}") };
+        assert_eq!(measurement.timings[0].statistics.median, 1e-5 * 10.0);
+        assert_eq!(measurement.numerics.max_error_units, 9.0);
+        assert!(measurement.warnings.iter().any(|warning| warning.id == "slow-first-launch"));
+        assert!(!measurement.warnings.iter().any(|warning| warning.id == "issue-bound"));
+    }
+
+    #[test]
+    fn a_time_below_that_of_a_copy_is_invalid() {
+        let outcome = concluded(times(vec![timing(Clock::LaunchRegression, 1e-5)]));
+        let Outcome::Invalid { why, .. } = outcome else { panic!("{outcome:?}") };
+        assert!(why.contains("cannot take 10.0 µs"), "{why}");
+    }
+
+    #[test]
+    fn a_slope_that_is_the_host_s_issue_is_told() {
+        let slow = EngineTiming { issue_seconds: Some(9e-5), ..timing(Clock::LaunchRegression, 1e-4) };
+        let told = |slow: EngineTiming| {
+            let outcome = concluded(times(vec![slow]));
+            let Outcome::Measured(measurement) = outcome else { panic!("{outcome:?}") };
+            measurement.warnings.iter().any(|warning| warning.id == "issue-bound")
+        };
+        assert!(told(slow.clone()));
+        assert!(!told(EngineTiming { issue_hidden: true, ..slow }));
+    }
+
+    #[test]
+    fn the_word_for_the_cache_has_to_fit_the_input_sets() {
+        let slope = || vec![timing(Clock::LaunchRegression, 1e-4)];
+        let outcome = concluded(EngineTimes { cache: CacheState::Hot, ..times(slope()) });
+        let Outcome::Failed { error } = outcome else { panic!("{outcome:?}") };
+        assert!(error.contains("Hot") && error.contains("5 input sets"), "{error}");
+        let resident = concluded(EngineTimes { cache: CacheState::CacheResident, ..times(slope()) });
+        assert!(matches!(resident, Outcome::Measured(_)), "{resident:?}");
+    }
+
+    #[test]
+    fn facts_that_are_no_numbers_fail_the_case() {
+        let outcome = concluded(EngineTimes {
+            copy_bytes_per_second: Some(-1.0),
+            ..times(vec![timing(Clock::Wall, 1e-4)])
+        });
+        let Outcome::Failed { error } = outcome else { panic!("{outcome:?}") };
+        assert!(error.contains("`copy_bytes_per_second` is -1"), "{error}");
+    }
+}

@@ -19,6 +19,7 @@ use crate::config::{Config, KNOWN_TARGETS};
 pub use crate::baseline::HOST_TARGET;
 pub use availability::exists_on;
 pub(crate) use expand::{expand, point_count};
+pub(crate) use id::problem_name;
 pub use selection::check_target;
 
 /// Every case of a run, ordered so that each (target, dtype) is one contiguous piece for one worker.
