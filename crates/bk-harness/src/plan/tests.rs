@@ -287,7 +287,7 @@ fn peers_exist_on_the_targets_of_engines_and_run_behind_our_own() {
     );
     let selected = select(&config, Some(&["jax"]), None).unwrap();
     assert_eq!(ids_of(&selected).last().unwrap(), "bk-core/jax/f32/b1-n8/peer");
-    let unknown = select(&config, Some(&["jx"]), None).unwrap_err().to_string();
+    let unknown = select(&config, Some(&["jaax"]), None).unwrap_err().to_string();
     assert!(unknown.contains("did you mean `jax`?"), "{unknown}");
 }
 
