@@ -32,7 +32,7 @@ class JaxEngine(Engine):
         return {"jax": jax.__version__, "jaxlib": jaxlib.__version__}
 
     def prepare(self, inputs, sets):
-        self.result, self.outputs = None, [None] * sets
+        self.pending, self.outputs = [], [None] * sets
         self.inputs = [{name: jax.device_put(array.copy(), self.on) for name, array in inputs.items()}
                        for _ in range(sets)]
         jax.block_until_ready(self.inputs)
@@ -40,9 +40,11 @@ class JaxEngine(Engine):
     def launch(self, index):
         # Kept until the set comes again, so that outputs rotate over memory as inputs do.
         self.outputs[index] = self.result = self.compute(self.inputs[index])
+        self.pending.append(self.result)
 
     def synchronize(self):
-        jax.block_until_ready(self.outputs if hasattr(self, "outputs") else None)
+        jax.block_until_ready(self.pending)
+        self.pending.clear()
 
     def output(self):
         return jax.device_get(self.result)

@@ -26,8 +26,8 @@ else:
 ROW_SITES, TILE_SITES, PROGRAM_SITES = 4096, 2048, 2048
 #: Tiles of a row that one program can scan.
 MOST_TILES = 8192
-#: Warps of a program that are tried for each size.
-WARPS = (4, 8, 16)
+#: Sites a thread, of which the faster is found out for each size.
+SITES_A_THREAD = (8, 4)
 
 
 class TritonEngine(TorchEngine):
@@ -74,7 +74,7 @@ class TritonEngine(TorchEngine):
         def run(warps):
             row_kernel[grid](*given, out, *sizes, complex_diagonal, together, padded, num_warps=warps)
 
-        run(self.fastest(("rows", together, padded, complex_diagonal), run))
+        run(self.fastest(("rows", together, padded, complex_diagonal), together * padded, run))
 
     def tiles(self, given, out, sizes, complex_diagonal):
         rows, sites, _ = sizes
@@ -94,13 +94,15 @@ class TritonEngine(TorchEngine):
             tile_kernel[(count, rows)](
                 *given, states, out, *sizes, count, complex_diagonal, TILE_SITES, num_warps=warps)
 
-        for name, run in (("reduce", reduce), ("scan", scan), ("apply", apply)):
-            run(self.fastest((name, padded if name == "scan" else 0, complex_diagonal), run))
+        for name, sites, run in (("reduce", TILE_SITES, reduce), ("scan", padded, scan), ("apply", TILE_SITES, apply)):
+            run(self.fastest((name, sites, complex_diagonal), sites, run))
 
-    def fastest(self, key, run):
-        """The number of warps with which `run` takes the least time, found out once a key."""
+    def fastest(self, key, sites, run):
+        """The number of warps with which a program of `sites` takes the least time, found out once a key."""
         if key not in self.warps:
-            self.warps[key] = WARPS[0] if self.interpreted else min(WARPS, key=lambda warps: seconds(run, warps))
+            tried = sorted({min(max(sites // (32 * each), 1), 32) for each in SITES_A_THREAD})
+            only = self.interpreted or len(tried) == 1
+            self.warps[key] = tried[0] if only else min(tried, key=lambda warps: seconds(run, warps))
         return self.warps[key]
 
 
