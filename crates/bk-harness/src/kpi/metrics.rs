@@ -154,11 +154,14 @@ fn measurement_of<'a>(baseline: Baseline, case: &Case, all: &'a [CaseResult]) ->
 
 /// Time of a call of `over` over one of `under`, on the best clock that both have.
 pub(crate) fn ratio_of_times(over: &Measurement, under: &Measurement) -> Option<MetricValue> {
-    COMPARABLE.iter().find_map(|clock| {
-        let (over, under) = (timing(over, *clock)?, timing(under, *clock)?);
-        let ratio = bootstrap_ratio(&over.samples, &under.samples)?;
-        Some(MetricValue { value: ratio.estimate, low: ratio.low, high: ratio.high, clock: Some(*clock) })
-    })
+    COMPARABLE.iter().find_map(|clock| ratio_on(*clock, over, under))
+}
+
+/// The same on `clock`, if both have it.
+pub(crate) fn ratio_on(clock: Clock, over: &Measurement, under: &Measurement) -> Option<MetricValue> {
+    let (over, under) = (timing(over, clock)?, timing(under, clock)?);
+    let ratio = bootstrap_ratio(&over.samples, &under.samples)?;
+    Some(MetricValue { value: ratio.estimate, low: ratio.low, high: ratio.high, clock: Some(clock) })
 }
 
 fn timing(measurement: &Measurement, clock: Clock) -> Option<&Timing> {

@@ -7,7 +7,7 @@ use super::table::Table;
 use super::{benchmarks, target_label};
 use crate::baseline::{implementation, same_problem};
 use crate::case::{BkCoreSpec, Case, Implementation, WorkloadSpec};
-use crate::kpi::{COMPARABLE, MetricValue, ratio_of_times};
+use crate::kpi::{COMPARABLE, MetricValue, ratio_of_times, ratio_on};
 use crate::outcome::{CaseResult, Clock, Measurement, Outcome};
 use crate::plan::problem_name;
 use crate::record::Run;
@@ -29,8 +29,8 @@ pub(super) fn ranking(run: &Run) -> String {
     format!(
         "### Ranking\n\nOur implementations and external engines on the same inputs, each proven right before it \
          was timed. `ratio` is the time over that of the fastest of ours, with the 95 % interval of the ratio of the \
-         medians, on the clock that is named beside it: the best that both have. Rows stand in the order of that \
-         ratio. Times of different clocks are different quantities; do not compare them down a column.\n\n{text}"
+         medians, on the clock that is named beside it: their own where it is the same one, else the best that both \
+         have. Rows stand in the order of that ratio. Times of different clocks are different quantities; do not compare them down a column.\n\n{text}"
     )
 }
 
@@ -105,12 +105,19 @@ fn entries<'a>(problem: &[&'a CaseResult]) -> Vec<Entry<'a>> {
     let mut entries: Vec<Entry> = measured
         .into_iter()
         .map(|(result, measurement)| {
-            let ratio = best.and_then(|best| ratio_of_times(measurement, best));
+            let ratio = best.and_then(|best| ratio(measurement, best));
             Entry { result, measurement, ratio }
         })
         .collect();
     entries.sort_by(|a, b| compare(a, b));
     entries
+}
+
+/// Time of `measurement` over that of `best`: by their own clock if it is the same, else by the best that both have.
+fn ratio(measurement: &Measurement, best: &Measurement) -> Option<MetricValue> {
+    let own = |measurement: &Measurement| measurement.timings.first().map(|own| own.clock);
+    let shared = own(measurement).filter(|clock| own(best) == Some(*clock));
+    shared.and_then(|clock| ratio_on(clock, measurement, best)).or_else(|| ratio_of_times(measurement, best))
 }
 
 /// The fastest of our implementations, by the best clock that any of them has.
