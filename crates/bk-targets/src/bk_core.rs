@@ -11,11 +11,11 @@ use bk_harness::workload::{Failure, InputSets, Work, Workload};
 use bk_kernels::inputs::Inputs;
 use bk_kernels::reference::{Reference, compare, resolvent};
 use bk_kernels::{BkError, BkOptions, Strategy};
+use bk_oracle::conversions::{allowed_units, inputs, numerics, options, strategy, work};
 use burn::tensor::backend::{Backend, BackendTypes};
 use burn::tensor::{Tensor, TensorData};
 
 use crate::platform::Platform;
-use bk_oracle::conversions::{allowed_units, inputs, numerics, options, strategy, work};
 
 type Output<P> = Tensor<<P as Platform>::Backend, 3>;
 type Operands<P> = BkInputs<<P as Platform>::Backend>;

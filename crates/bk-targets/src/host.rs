@@ -12,10 +12,10 @@ use bk_harness::workload::{Failure, InputSets, Work, Workload};
 use bk_kernels::inputs::Inputs;
 use bk_kernels::reference::{compare, resolvent, resolvent_values};
 use bk_kernels::{BkOptions, theta_phi};
+use bk_oracle::conversions::{allowed_units, inputs, numerics, options, work};
 
 use crate::target::Target;
 use crate::vectors::check_vectors;
-use bk_oracle::conversions::{allowed_units, inputs, numerics, options, work};
 
 /// The CPU, one core.
 pub(crate) struct HostTarget {
@@ -110,9 +110,7 @@ impl HostWorkload {
         let single = |values: Vec<[f64; 2]>| values.into_iter().flatten().map(|part| part as f32).collect();
         let values = match self.algorithm {
             Algorithm::Scan => return host_values(&self.inputs, &self.options),
-            Algorithm::ThetaPhi32 => {
-                theta_phi::resolvent::<f32>(&self.inputs).map(|values| values.into_flattened())
-            }
+            Algorithm::ThetaPhi32 => theta_phi::resolvent::<f32>(&self.inputs).map(Vec::into_flattened),
             Algorithm::ThetaPhi64 => theta_phi::resolvent::<f64>(&self.inputs).map(single),
         };
         values.map_err(|error| Failure::Execution(error.to_string()))

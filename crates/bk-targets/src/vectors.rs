@@ -9,10 +9,10 @@ use bk_harness::workload::Failure;
 use bk_kernels::BkOptions;
 use bk_kernels::inputs::Inputs;
 use bk_kernels::vectors::{Vector, VectorCheck, load_dir, load_embedded};
+use bk_oracle::conversions;
 
 use crate::bk_core::{read, upload};
 use crate::platform::Platform;
-use bk_oracle::conversions;
 
 /// Units of error that serial and polished scans keep to.
 const ALLOWED_UNITS: f64 = 16.0;
