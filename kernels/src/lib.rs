@@ -14,6 +14,7 @@
 //! | `gradient` | the backward pass |
 //! | `launch`, `problem`, `options` | the entry point and its arguments |
 //! | `reference`, `native`, `inputs`, `families`, `vectors` | float64 oracle, CPU scan, inputs (feature `cpu-reference`) |
+//! | `theta_phi` | the original's unscaled recurrences, to show where they break (feature `cpu-reference`) |
 
 mod blueprint;
 mod butterfly;
@@ -49,5 +50,7 @@ pub mod inputs;
 pub mod native;
 #[cfg(feature = "cpu-reference")]
 pub mod reference;
+#[cfg(feature = "cpu-reference")]
+pub mod theta_phi;
 #[cfg(feature = "cpu-reference")]
 pub mod vectors;

@@ -39,6 +39,11 @@ impl Baseline {
     }
 }
 
+/// Whether `candidate` stands beside `case` for its errors: the original's algorithm on the same input.
+pub(crate) fn stands_beside(candidate: &Case, case: &Case) -> bool {
+    implementation(candidate) == Implementation::ThetaPhi && same_problem(candidate, case)
+}
+
 /// What computes `case`.
 pub(crate) fn implementation(case: &Case) -> Implementation {
     let WorkloadSpec::BkCore(spec) = &case.workload;
@@ -46,7 +51,7 @@ pub(crate) fn implementation(case: &Case) -> Implementation {
 }
 
 /// Whether both cases of one benchmark answer the same question, each in its own way.
-fn same_problem(a: &Case, b: &Case) -> bool {
+pub(crate) fn same_problem(a: &Case, b: &Case) -> bool {
     let (WorkloadSpec::BkCore(spec_a), WorkloadSpec::BkCore(spec_b)) = (&a.workload, &b.workload);
     let neutral = |spec: &BkCoreSpec| BkCoreSpec {
         implementation: Implementation::Host,

@@ -144,6 +144,11 @@ pub enum Implementation {
     Tensor,
     /// Serial float64 on the CPU: the oracle, and what speedups are relative to.
     Host,
+    /// Other people's way to do the same, in a program of its own: an external engine.
+    Peer,
+    /// The original's algorithm on the CPU, in float32 and in float64: determinants of leading and trailing blocks
+    /// without rescaling. It leaves the range of its type on long rows.
+    ThetaPhi,
 }
 
 impl Implementation {
@@ -154,7 +159,15 @@ impl Implementation {
             Self::Native => "native",
             Self::Tensor => "tensor",
             Self::Host => "host",
+            Self::Peer => "peer",
+            Self::ThetaPhi => "theta-phi",
         }
+    }
+
+    /// Whether a wrong result is a fault. `theta-phi` is in a sweep to show where it breaks: its errors are
+    /// reported, and do not make a run fail.
+    pub fn must_be_right(self) -> bool {
+        self != Self::ThetaPhi
     }
 }
 

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::baseline::implementation;
 use crate::case::Case;
 use crate::numerics::Numerics;
 use crate::workload::Work;
@@ -14,6 +15,13 @@ pub struct CaseResult {
     pub case: Case,
     /// What came of it.
     pub outcome: Outcome,
+}
+
+impl CaseResult {
+    /// Whether the result is wrong and was expected to be able to: its errors are what it is there for.
+    pub fn is_reported(&self) -> bool {
+        matches!(self.outcome, Outcome::Invalid { .. }) && !implementation(&self.case).must_be_right()
+    }
 }
 
 /// The four ways in which a case ends.

@@ -129,6 +129,7 @@ pub(crate) fn config() -> Config {
         name: "bk_core".to_owned(),
         analysis: "How does the time of a launch grow with the length of a row?\n".to_owned(),
         quick: false,
+        engines: Vec::new(),
         benchmarks: vec![Benchmark {
             name: "scaling".to_owned(),
             kind: BenchmarkKind::BkCore,

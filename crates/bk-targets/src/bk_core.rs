@@ -11,17 +11,12 @@ use bk_harness::workload::{Failure, InputSets, Work, Workload};
 use bk_kernels::inputs::Inputs;
 use bk_kernels::reference::{Reference, compare, resolvent};
 use bk_kernels::{BkError, BkOptions, Strategy};
+use bk_oracle::conversions::{allowed_units, inputs, numerics, options, strategy};
 use burn::tensor::backend::{Backend, BackendTypes};
 use burn::tensor::{Tensor, TensorData};
 
-use crate::conversions::{allowed_units, inputs, numerics, options, strategy};
 use crate::gradients::{compare_gradients, cotangent, graver, read_gradients, upload_cotangent, work};
 use crate::platform::Platform;
-
-/// Cache assumed where a device does not tell.
-const UNKNOWN_CACHE: u64 = 64 << 20;
-/// Input sets at most; more would only cost time to make.
-const MOST_SETS: u64 = 256;
 
 type Values<P> = Tensor<<P as Platform>::Backend, 3>;
 type Operands<P> = BkInputs<<P as Platform>::Backend>;
@@ -80,7 +75,7 @@ impl<P: Platform> BkCoreWorkload<P> {
         refuse_what_cannot_run(spec, info)?;
         let reference_inputs = inputs(spec, 0);
         let work = work(&reference_inputs, spec.pass);
-        let input_sets = input_sets(&work, info);
+        let input_sets = InputSets::for_work(&work, info);
         let upload_set = |inputs: &Inputs, set: usize| {
             let operands = upload::<P>(inputs, platform.device());
             let cotangent =
@@ -251,17 +246,6 @@ fn refuse_what_cannot_run(spec: &BkCoreSpec, info: &DeviceInfo) -> Result<(), Fa
         ))),
         _ => Ok(()),
     }
-}
-
-/// As many sets as it takes to outgrow the cache twice.
-fn input_sets(work: &Work, info: &DeviceInfo) -> InputSets {
-    if info.class != DeviceClass::Gpu {
-        return InputSets { count: 1, exceed_cache: false, cpu: true };
-    }
-    let bytes = work.bytes_read + work.bytes_written;
-    let target = 2 * info.l2_bytes.unwrap_or(UNKNOWN_CACHE);
-    let count = target.div_ceil(bytes).clamp(2, MOST_SETS);
-    InputSets { count: count as usize, exceed_cache: count * bytes >= target, cpu: false }
 }
 
 fn failure(error: OperationError) -> Failure {

@@ -12,7 +12,7 @@ use bk_kernels::reference::{GradientCheck, gradients};
 use burn::tensor::backend::Backend;
 use burn::tensor::{Tensor, TensorData};
 
-use crate::conversions::problem;
+use bk_oracle::conversions::problem;
 
 /// Floating-point operations a site: two sweeps of states and sums, and what is formed of them.
 const FLOPS_PER_SITE: u64 = 190;

@@ -1,9 +1,10 @@
-//! The target `host`: the serial float64 scan on one core, which speedups are relative to.
+//! The target `host`: the serial float64 scan on one core, which speedups are relative to, and the original's
+//! algorithm, which shows why it is not.
 
 use std::hint::black_box;
 use std::path::Path;
 
-use bk_harness::case::{BkCoreSpec, Case, Implementation, Pass, Strategy, WorkloadSpec};
+use bk_harness::case::{BkCoreSpec, Case, ElementType, Implementation, Pass, Strategy, WorkloadSpec};
 use bk_harness::device::{DeviceClass, DeviceInfo};
 use bk_harness::numerics::Numerics;
 use bk_harness::vectors::VectorRow;
@@ -12,10 +13,11 @@ use bk_kernels::BkOptions;
 use bk_kernels::inputs::Inputs;
 use bk_kernels::native::Gradients;
 use bk_kernels::reference::{compare, resolvent, resolvent_values, serial_gradients};
+use bk_oracle::conversions::{allowed_units, inputs, numerics, options};
 
-use crate::conversions::{allowed_units, inputs, numerics, options};
 use crate::gradients::{compare_gradients, cotangent, graver, work};
 use crate::target::Target;
+use crate::theta_phi::ThetaPhiWorkload;
 use crate::vectors::check_vectors;
 
 /// The CPU, one core.
@@ -48,11 +50,14 @@ impl Target for HostTarget {
 
     fn workload(&mut self, case: &Case) -> Result<Box<dyn Workload>, Failure> {
         let WorkloadSpec::BkCore(spec) = &case.workload;
-        if spec.implementation != Implementation::Host {
-            let name = spec.implementation.name();
-            return Err(Failure::Skip(format!("the target `host` has no implementation `{name}`")));
+        match (spec.implementation, case.dtype) {
+            (Implementation::Host, ElementType::F64) => Ok(Box::new(HostWorkload::new(spec))),
+            (Implementation::ThetaPhi, dtype) => ThetaPhiWorkload::open(spec, dtype),
+            (implementation, dtype) => {
+                let (name, dtype) = (implementation.name(), dtype.name());
+                Err(Failure::Skip(format!("the target `host` has no implementation `{name}` in {dtype}")))
+            }
         }
-        Ok(Box::new(HostWorkload::new(spec)))
     }
 
     fn verify_vectors(&mut self, dir: Option<&Path>, _strategy: Strategy) -> Result<Vec<VectorRow>, Failure> {

@@ -6,13 +6,13 @@
 //! [`open`] gives the target of a name; [`BkCoreBenchmark`] measures one case from a Rust program.
 
 mod bk_core;
-mod conversions;
 mod gradients;
 mod host;
 mod library;
 mod platform;
 mod registry;
 mod target;
+mod theta_phi;
 mod vectors;
 
 pub use library::{BenchmarkError, BkCoreBenchmark, BkCoreReport};

@@ -11,9 +11,9 @@ use bk_kernels::native::Gradients;
 use bk_kernels::reference::GradientCheck;
 use bk_kernels::vectors::{Vector, VectorCheck, load_dir, load_embedded};
 use bk_kernels::{BkOptions, Routine};
+use bk_oracle::conversions;
 
 use crate::bk_core::{read, upload};
-use crate::conversions;
 use crate::gradients::{read_gradients, upload_cotangent};
 use crate::platform::Platform;
 

@@ -13,7 +13,7 @@ mod with_targets {
     use bk_harness::case::{Case, ElementType, Strategy};
     use bk_harness::measure::measure;
     use bk_harness::outcome::Outcome;
-    use bk_harness::protocol::{Event, PROTOCOL_VERSION, Phase};
+    use bk_harness::protocol::{Event, PROTOCOL_VERSION, Phase, Role};
     use bk_harness::vectors::VectorsOutcome;
     use bk_harness::workload::Failure;
     use bk_targets::Target;
@@ -42,6 +42,7 @@ mod with_targets {
         fn hello(&self) -> Event {
             Event::Hello {
                 protocol: PROTOCOL_VERSION,
+                role: Role::Worker,
                 engine: "bkbench".to_owned(),
                 device: Box::new(self.0.device().clone()),
                 versions: self.0.versions(),

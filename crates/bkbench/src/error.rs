@@ -38,6 +38,21 @@ pub(crate) enum Error {
         /// The other.
         second: PathBuf,
     },
+    /// Two configs disagree about a program.
+    #[error(
+        "{} and {} describe the engine of `{target}` differently: run them one after the other, or make the two \
+         [[engine]] tables the same",
+        first.display(),
+        second.display()
+    )]
+    OtherEngine {
+        /// Target of the engine.
+        target: String,
+        /// One of them.
+        first: PathBuf,
+        /// The other.
+        second: PathBuf,
+    },
     /// A file that is needed before anything runs.
     #[error(transparent)]
     Prepare(StoreError),
@@ -67,7 +82,11 @@ impl Error {
     /// The exit code that the error means.
     pub(crate) fn exit(&self) -> Exit {
         match self {
-            Self::Config(_) | Self::Plan(_) | Self::SameName { .. } | Self::Prepare(_) => Exit::Usage,
+            Self::Config(_)
+            | Self::Plan(_)
+            | Self::SameName { .. }
+            | Self::OtherEngine { .. }
+            | Self::Prepare(_) => Exit::Usage,
             Self::Save(_) | Self::Interrupted | Self::Serve(_) | Self::Output(_) | Self::System { .. } => {
                 Exit::ExecutionFailed
             }

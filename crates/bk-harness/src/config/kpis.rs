@@ -3,6 +3,7 @@
 use crate::case::Case;
 use crate::condition::Condition;
 use crate::config::conditions::{WGSL_TARGET, condition};
+use crate::config::engines::Names;
 use crate::config::source::Problems;
 use crate::config::spanned::At;
 use crate::config::values;
@@ -10,14 +11,14 @@ use crate::config::wire::KpiTable;
 use crate::kpi::{Bound, Kpi, Metric};
 
 /// The KPI that `table` states; absent if anything is wrong, which is then noted.
-pub(super) fn kpi(table: &KpiTable, benchmark_names: &[&str], problems: &mut Problems) -> Option<Kpi> {
+pub(super) fn kpi(table: &KpiTable, names: &Names<'_>, problems: &mut Problems) -> Option<Kpi> {
     let before = problems.noted();
     if table.name.get().trim().is_empty() {
         problems.add(table.name.span(), "the name of this KPI is empty");
     }
     let metric = values::choice(&table.metric, "metric", problems);
     let condition = match &table.condition {
-        Some(table) => condition(table.get(), benchmark_names, problems),
+        Some(table) => condition(table.get(), names, problems),
         None => Condition::default(),
     };
     let bound = bound(table, problems);

@@ -7,6 +7,7 @@
 mod axes;
 mod choice;
 mod conditions;
+mod engines;
 #[cfg(test)]
 mod kpi_mistakes;
 mod kpis;
@@ -33,6 +34,7 @@ use crate::condition::Condition;
 use crate::kpi::Kpi;
 
 pub(crate) use choice::did_you_mean;
+pub use engines::{DEFAULT_ENGINE_UNITS, Engine};
 pub use problem::{ConfigError, Location, Problem};
 pub use schema::config_schema;
 
@@ -52,6 +54,9 @@ pub struct Config {
     pub analysis: String,
     /// Whether the `[quick]` overlay is applied.
     pub quick: bool,
+    /// External programs that serve targets of their own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub engines: Vec<Engine>,
     /// The benchmarks that run, in the order of the file.
     pub benchmarks: Vec<Benchmark>,
     /// What must hold of the results.

@@ -28,6 +28,9 @@ pub(super) struct ConfigFile {
     /// Values for every benchmark that does not give its own.
     #[schemars(default)]
     pub(super) defaults: Keys,
+    /// External programs that serve targets of their own.
+    #[schemars(default)]
+    pub(super) engine: Vec<EngineTable>,
     /// The sweeps.
     pub(super) benchmark: Vec<BenchmarkTable>,
     /// What must hold of the results.
@@ -164,6 +167,18 @@ pub(super) struct KpiTable {
     pub(super) severity: Option<At<Choice<Severity>>>,
     /// Judge cases on hardware GPUs only. By default false.
     pub(super) hardware_only: Option<bool>,
+}
+
+/// One `[[engine]]`: a program that speaks the worker protocol and computes the implementation `peer`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct EngineTable {
+    /// Name of the target that it serves; no target of `bkbench` itself.
+    pub(super) target: At<String>,
+    /// Program and arguments, split as in a shell; it runs in the folder that `bkbench` runs in.
+    pub(super) command: At<String>,
+    /// Error units above which its output is wrong. By default 128.
+    pub(super) allowed_units: Option<At<f64>>,
 }
 
 /// Conditions on the fields of a case, all of which must hold.

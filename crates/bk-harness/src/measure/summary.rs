@@ -2,7 +2,6 @@
 
 use super::Ended;
 use super::sample::Samples;
-use super::session::Session;
 use super::warm_up::WarmUp;
 use crate::device::DeviceClass;
 use crate::numerics::Numerics;
@@ -43,7 +42,15 @@ pub(super) struct Parts {
     pub(super) copy_rate: Result<Option<f64>, Failure>,
 }
 
-pub(super) fn summarise(session: &Session, parts: Parts) -> Result<Measurement, Ended> {
+/// What was measured where.
+pub(super) struct Context {
+    pub(super) class: DeviceClass,
+    pub(super) work: Work,
+    pub(super) cache: CacheState,
+}
+
+pub(super) fn summarise(context: Context, parts: Parts) -> Result<Measurement, Ended> {
+    let Context { class, work, cache } = context;
     let Parts { first_launch_seconds, numerics, warm_up, samples, copy_rate } = parts;
     let Samples { timings, mut oddities } = samples;
     let copy_bytes_per_second = match copy_rate {
@@ -53,12 +60,11 @@ pub(super) fn summarise(session: &Session, parts: Parts) -> Result<Measurement, 
             None
         }
     };
-    let (work, cache) = (session.workload.work(), session.rotation.state());
     if let Some(why) = impossible(&timings, work, cache, copy_bytes_per_second) {
         return Err(Box::new(Outcome::Invalid { why, numerics: Some(numerics) }));
     }
     oddities.extend(of_samples(&timings[0]));
-    oddities.extend(of_phases(session.class, cache, &warm_up, first_launch_seconds, &timings));
+    oddities.extend(of_phases(class, cache, &warm_up, first_launch_seconds, &timings));
     Ok(Measurement {
         numerics,
         timings,

@@ -44,18 +44,28 @@ pub(crate) fn expand(benchmark: &Benchmark) -> Vec<Case> {
     let mut cases = Vec::new();
     for point in points {
         let case = case(benchmark, axes, &point);
-        let reference = host_twin(benchmark, &case);
-        let wanted = crate::baseline::implementation(&case) == Implementation::Host
-            || (exists_on(crate::baseline::implementation(&case), &case.target)
-                && !excluded(&benchmark.exclude, &case));
-        if !wanted {
+        let implementation = crate::baseline::implementation(&case);
+        let reference = host_twin(benchmark, &case, Implementation::Host, ElementType::F64);
+        let runs: Vec<Case> = match implementation {
+            Implementation::Host => Vec::new(),
+            // Where it runs is no question of the axes: on the host, once in each type.
+            Implementation::ThetaPhi => [ElementType::F32, ElementType::F64]
+                .map(|dtype| host_twin(benchmark, &case, implementation, dtype))
+                .into(),
+            _ if exists_on(implementation, &case.target) => vec![case],
+            _ => Vec::new(),
+        };
+        let runs: Vec<Case> = runs.into_iter().filter(|case| !excluded(&benchmark.exclude, case)).collect();
+        if runs.is_empty() && implementation != Implementation::Host {
             continue;
         }
         if !host_excluded(&benchmark.exclude, &reference) && ids.insert(reference.id.clone()) {
             references.push(reference);
         }
-        if crate::baseline::implementation(&case) != Implementation::Host && ids.insert(case.id.clone()) {
-            cases.push(case);
+        for case in runs {
+            if ids.insert(case.id.clone()) {
+                cases.push(case);
+            }
         }
     }
     references.append(&mut cases);
@@ -134,10 +144,11 @@ fn case(benchmark: &Benchmark, axes: &Axes, point: &Point) -> Case {
     assemble(benchmark, target, point.dtype.unwrap_or(axes.dtype[0]), spec)
 }
 
-fn host_twin(benchmark: &Benchmark, case: &Case) -> Case {
+/// `implementation` on the host, in the type `dtype`, of the input of `case`.
+fn host_twin(benchmark: &Benchmark, case: &Case, implementation: Implementation, dtype: ElementType) -> Case {
     let WorkloadSpec::BkCore(spec) = &case.workload;
-    let spec = BkCoreSpec { implementation: Implementation::Host, strategy: Strategy::Auto, ..spec.clone() };
-    assemble(benchmark, HOST_TARGET.to_owned(), ElementType::F64, spec)
+    let spec = BkCoreSpec { implementation, strategy: Strategy::Auto, ..spec.clone() };
+    assemble(benchmark, HOST_TARGET.to_owned(), dtype, spec)
 }
 
 fn assemble(benchmark: &Benchmark, target: String, dtype: ElementType, spec: BkCoreSpec) -> Case {

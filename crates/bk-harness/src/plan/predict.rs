@@ -67,6 +67,9 @@ fn bytes_per_second(case: &Case, spec: &BkCoreSpec) -> f64 {
         Implementation::Kernel if cuda => 5e11,
         // Between a hardware adapter and a software one.
         Implementation::Kernel => 1e9,
+        Implementation::ThetaPhi => HOST_BYTES_PER_SECOND,
+        // Between a fused kernel on a GPU and an interpreter on a CPU.
+        Implementation::Peer => 1e9,
         Implementation::Tensor if cuda => 1e10,
         Implementation::Tensor if wgpu => 1e8,
         Implementation::Tensor => 5e7,

@@ -275,3 +275,48 @@ proptest! {
         prop_assert_eq!(expand(&config.benchmarks[0]), cases);
     }
 }
+
+const ENGINE: &str =
+    "[[engine]]\ntarget = 'jax'\ncommand = 'python3 jax.py'\n[[benchmark]]\nname = 'a'\nbatch = 1\nn = 8\n";
+
+#[test]
+fn peers_exist_on_the_targets_of_engines_and_run_behind_our_own() {
+    let config = config(&format!("{ENGINE}targets = ['jax', 'cuda', 'ndarray']"));
+    assert_eq!(
+        ids(&config),
+        [
+            "bk-core/host/f64/b1-n8/host",
+            "bk-core/cuda/f32/b1-n8/kernel",
+            "bk-core/cuda/f32/b1-n8/tensor",
+            "bk-core/ndarray/f32/b1-n8/native",
+            "bk-core/ndarray/f32/b1-n8/tensor",
+            "bk-core/jax/f32/b1-n8/peer",
+        ]
+    );
+    let selected = select(&config, Some(&["jax"]), None).unwrap();
+    assert_eq!(ids_of(&selected).last().unwrap(), "bk-core/jax/f32/b1-n8/peer");
+    let unknown = select(&config, Some(&["jaax"]), None).unwrap_err().to_string();
+    assert!(unknown.contains("did you mean `jax`?"), "{unknown}");
+}
+
+#[test]
+fn the_original_s_algorithm_runs_on_the_host_once_an_input_in_each_type() {
+    let config = benchmark(
+        "batch = 1\nn = [8, 16]\ntargets = ['cuda', 'ndarray']\nimplementations = ['kernel', 'theta-phi']\n\
+         exclude = [{ implementation = 'theta-phi', dtype = 'f32', n = 16 }]",
+    );
+    assert_eq!(
+        ids(&config),
+        [
+            "bk-core/host/f64/b1-n8/host",
+            "bk-core/host/f64/b1-n16/host",
+            "bk-core/host/f64/b1-n8/theta-phi",
+            "bk-core/host/f64/b1-n16/theta-phi",
+            "bk-core/host/f32/b1-n8/theta-phi",
+            "bk-core/cuda/f32/b1-n8/kernel",
+            "bk-core/cuda/f32/b1-n16/kernel",
+        ]
+    );
+    let alone = benchmark("batch = 1\nn = 8\nimplementations = 'theta-phi'");
+    assert_eq!(ids(&alone).len(), 3);
+}

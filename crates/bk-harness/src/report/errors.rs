@@ -2,8 +2,10 @@
 
 use super::case_label;
 use super::table::Table;
+use crate::baseline::implementation;
+use crate::case::Implementation;
 use crate::numerics::Numerics;
-use crate::outcome::Outcome;
+use crate::outcome::{CaseResult, Outcome};
 use crate::record::Run;
 use crate::units;
 
@@ -24,12 +26,10 @@ pub(super) fn errors(run: &Run) -> String {
     for result in &run.results {
         let (verdict, numerics) = match &result.outcome {
             Outcome::Measured(measurement) => ("right", &measurement.numerics),
-            Outcome::Invalid { numerics: Some(numerics), .. } => {
-                (if numerics.rejected.is_some() { "**wrong**" } else { "right" }, numerics)
-            }
+            Outcome::Invalid { numerics: Some(numerics), .. } => (verdict(result, numerics), numerics),
             _ => continue,
         };
-        if result.case.target != crate::plan::HOST_TARGET {
+        if implementation(&result.case) != Implementation::Host {
             table.row(row(case_label(run, &result.case), verdict, numerics));
         }
     }
@@ -42,6 +42,14 @@ pub(super) fn errors(run: &Run) -> String {
          Magnitudes are clipped at 50 for `MSE (clipped)`.\n\n{}\n",
         table.markdown()
     )
+}
+
+fn verdict(result: &CaseResult, numerics: &Numerics) -> &'static str {
+    match (numerics.rejected.is_some(), implementation(&result.case).must_be_right()) {
+        (false, _) => "right",
+        (true, true) => "**wrong**",
+        (true, false) => "wrong, reported",
+    }
 }
 
 fn row(label: String, verdict: &str, numerics: &Numerics) -> Vec<String> {

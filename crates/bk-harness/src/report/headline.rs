@@ -33,12 +33,16 @@ pub(super) fn headline(run: &Run) -> String {
     };
     let passed = run.kpis.iter().filter(|kpi| kpi.verdict == Verdict::Pass).count();
     format!(
-        "**{verdict}** {} measured, each proven right before it was timed; {} skipped, {} failed, {} invalid; \
+        "**{verdict}** {} measured, each proven right before it was timed; {} skipped, {} failed, {} invalid{}; \
          {passed} of {} met{}.\n",
         count(tally.measured, "case"),
         tally.skipped,
         tally.failed,
         tally.invalid,
+        match tally.reported {
+            0 => String::new(),
+            others => format!(", {others} wrong as may be"),
+        },
         count(judged, "judged KPI"),
         match run.kpis.len() - judged {
             0 => String::new(),

@@ -6,6 +6,7 @@ mod headline;
 mod kpis;
 mod markdown;
 mod problems;
+mod ranking;
 mod results;
 mod svg;
 mod table;
