@@ -188,8 +188,9 @@ fn polish(
     let from_left = from_left(rightwards, mail, base);
     let from_right = from_right(leftwards, mail, base);
 
-    let is_first = UNIT_POS % comptime!(base.units_per_row) == 0;
-    let is_last = UNIT_POS % comptime!(base.units_per_row) == comptime!(base.units_per_row - 1);
+    let position = UNIT_POS % comptime!(base.units_per_row);
+    let is_first = position == 0;
+    let is_last = position == comptime!(base.units_per_row - 1);
     let mut left_end = Pair::start();
     let mut right_end = Pair::start();
     let mut right_second = has_second(rightwards);

@@ -70,8 +70,8 @@ pub(crate) fn next_has_second(edges: &Array<f32>, tiles: usize) -> bool {
 /// The scale of the right state at the right edge of the tile before.
 #[cube]
 pub(crate) fn previous_has_second(edges: &Array<f32>, tiles: usize) -> bool {
-    let is_first = CUBE_POS % tiles == 0;
-    let previous = select(is_first, CUBE_POS, CUBE_POS - 1);
+    let index = CUBE_POS % tiles;
+    let previous = select(index == 0, CUBE_POS, CUBE_POS - 1);
     has_second(state_at(edges, previous * comptime!(EDGES) + 4))
 }
 

@@ -179,19 +179,36 @@ impl GradientTile {
                 }
             }
             if comptime!(wanted.couplings()) {
-                if (row < batch) & (site + 1 < n) {
-                    let link = row * (n - 1) + site;
-                    let kappa = self.h_re[slot];
-                    if comptime!(wanted.kappa) {
-                        b[link] = kappa;
-                    }
-                    if comptime!(wanted.b) {
-                        b[link] = times(self.factors[slot], kappa, blueprint);
-                    }
-                    if comptime!(wanted.c) {
-                        c[link] = times(self.couplings[slot], kappa, blueprint);
-                    }
-                }
+                self.store_link(b, c, batch, n, row, site, slot, blueprint);
+            }
+        }
+    }
+
+    /// Writes the gradients of the coupling on the right of a site.
+    #[allow(clippy::too_many_arguments, reason = "kernel state is passed flat")]
+    fn store_link(
+        &self,
+        b: &mut Array<f32>,
+        c: &mut Array<f32>,
+        batch: usize,
+        n: usize,
+        row: usize,
+        site: usize,
+        slot: usize,
+        #[comptime] blueprint: GradientBlueprint,
+    ) {
+        let wanted = comptime!(blueprint.wanted);
+        if (row < batch) & (site + 1 < n) {
+            let link = row * (n - 1) + site;
+            let kappa = self.h_re[slot];
+            if comptime!(wanted.kappa) {
+                b[link] = kappa;
+            }
+            if comptime!(wanted.b) {
+                b[link] = times(self.factors[slot], kappa, blueprint);
+            }
+            if comptime!(wanted.c) {
+                c[link] = times(self.couplings[slot], kappa, blueprint);
             }
         }
     }

@@ -145,7 +145,7 @@ impl Site {
 impl Block<'_> {
     fn append(&self, s: &mut Vec<Bounded>, kappa: &mut Vec<Bounded>) {
         let sites = self.sites();
-        let (lefts, rights) = (self.from_left(&sites), self.from_right(&sites));
+        let (lefts, rights) = (self.before(&sites), self.after(&sites));
         for (j, site) in sites.iter().enumerate() {
             s.push(diagonal(site, &lefts[j], &rights[j], self.h[j]));
             if let Some(next) = sites.get(j + 1) {
@@ -181,7 +181,7 @@ impl Block<'_> {
     }
 
     /// What the sites before each site contribute.
-    fn from_left(&self, sites: &[Site]) -> Vec<Carried> {
+    fn before(&self, sites: &[Site]) -> Vec<Carried> {
         let mut carried = Carried::NOTHING;
         let step = |(j, site): (usize, &Site)| {
             let before = carried;
@@ -193,7 +193,7 @@ impl Block<'_> {
     }
 
     /// What the sites after each site contribute.
-    fn from_right(&self, sites: &[Site]) -> Vec<Carried> {
+    fn after(&self, sites: &[Site]) -> Vec<Carried> {
         let mut all = vec![Carried::NOTHING; sites.len()];
         for j in (1..sites.len()).rev() {
             let site = &sites[j];

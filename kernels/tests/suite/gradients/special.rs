@@ -11,6 +11,9 @@ use cubecl::prelude::*;
 use super::device::{backward, narrow, tiled};
 use crate::device::{bits, client, operands, problem, upload};
 
+/// What is made of an input.
+type Change = fn(&mut Inputs);
+
 /// One row of 120 sites in blocks of 40.
 fn three_blocks() -> Inputs {
     let mut inputs = generate(Family::Normal, 1, 120, false, Some([0.25, 0.0]), 5);
@@ -22,7 +25,7 @@ fn three_blocks() -> Inputs {
 #[test]
 fn a_singular_or_poisoned_block_changes_no_bit_of_another_blocks_gradients() {
     let cotangent = cotangent(1, 120, 8);
-    let changes: [(&str, fn(&mut Inputs)); 4] = [
+    let changes: [(&str, Change); 4] = [
         ("NaN", |inputs| inputs.a_re[60] = f32::NAN),
         ("infinite coupling", |inputs| inputs.b[50] = f32::INFINITY),
         ("huge", |inputs| inputs.a_re[41] = 1e30),
