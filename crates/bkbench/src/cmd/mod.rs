@@ -11,6 +11,8 @@ pub(crate) mod schema;
 pub(crate) mod verify;
 pub(crate) mod worker;
 
+use std::path::{Path, PathBuf};
+
 use bk_harness::plan::check_target;
 
 use crate::cli::WorkerPrograms;
@@ -18,6 +20,11 @@ use crate::engine;
 use crate::error::Error;
 use crate::interrupt::Interrupt;
 use crate::pool::{Launcher, Pool};
+
+/// A path as a worker understands it, which may have another working directory.
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
 
 /// The pool that serves the built-in targets and those that `programs` adds.
 fn pool(programs: &WorkerPrograms) -> Result<Pool, Error> {
