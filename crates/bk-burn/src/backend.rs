@@ -4,6 +4,8 @@ use bk_kernels::{BkOptions, Strategy};
 use burn::tensor::backend::Backend;
 use burn::tensor::ops::FloatTensor;
 
+use crate::left::LeftResolvent;
+use crate::matmul::ExactMatmul;
 use crate::operation::OperationError;
 
 /// The operands as a backend stores them. Shapes and types were checked by [`crate::bk_core`].
@@ -58,7 +60,7 @@ pub struct BkGradientPrimitives<B: Backend> {
 }
 
 /// A backend that computes resolvent diagonals.
-pub trait BkBackend: Backend {
+pub trait BkBackend: Backend + LeftResolvent + ExactMatmul {
     /// `G_ii = [(T - zI)^-1]_ii` as `[B, N, 2]`, `(Re, Im)`.
     ///
     /// `strategy` chooses between the routines of the CubeCL kernel; other backends have only one.

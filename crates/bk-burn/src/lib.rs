@@ -11,6 +11,8 @@
 //! | `Fusion<B>` (feature `fusion`) | that of `B`, as a custom operation of the lazy stream |
 //!
 //! [`tensor_bk_core`] is the same operation in plain tensor operations on any backend.
+//!
+//! [`left_resolvent`] is its causal sibling, and [`matmul()`] a matrix product with a choice of [`Precision`].
 
 mod autodiff;
 mod backend;
@@ -18,10 +20,19 @@ mod cpu;
 mod cube;
 #[cfg(feature = "fusion")]
 mod fusion;
+#[cfg(feature = "fusion")]
+mod fusion_matmul;
+mod left;
+mod left_scan;
+mod matmul;
 mod operation;
 mod tensor;
 
 pub use backend::{BkBackend, BkGradientPrimitives, BkNeeds, BkPrimitives};
 pub use bk_kernels::{BkError, BkOptions, GradMode, NonFinite, Routine, Strategy};
+pub use left::{
+    LeftPrimitives, LeftResolvent, left_resolvent, left_resolvent_with_pair, left_start, left_step,
+};
+pub use matmul::{ExactMatmul, Precision, matmul};
 pub use operation::{BkGradients, BkInputs, OperationError, bk_core, bk_core_backward, bk_core_with};
 pub use tensor::tensor_bk_core;

@@ -20,6 +20,7 @@ pub mod kpi;
 pub mod measure;
 pub mod numerics;
 pub mod outcome;
+pub mod phase2;
 pub mod plan;
 pub mod protocol;
 pub mod record;

@@ -6,6 +6,8 @@
 //! Role::Worker   makes inputs, proof and statistics itself: `bkbench worker`
 //!     run ─▶             ◀─ phase*  result
 //!     verify_vectors ─▶  ◀─ vectors
+//!     verify_phase2 ─▶   ◀─ parity
+//!     export_phase2 ─▶   ◀─ exported
 //! Role::Engine   computes and times; inputs, proof and statistics are its parent's: the programs of `peers/`
 //!     prepare ─▶         ◀─ phase*  prepared, or result (skipped, failed)
 //!         the parent compares the output with the float64 oracle; a wrong one is never timed
@@ -26,9 +28,10 @@ use std::path::PathBuf;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::case::{Case, Strategy};
+use crate::case::{Case, ElementType, Strategy};
 use crate::device::DeviceInfo;
 use crate::outcome::{CacheState, Clock, Outcome};
+use crate::phase2::{ExportOutcome, ExportSource, MatmulPrecision, ParityOutcome};
 use crate::vectors::VectorsOutcome;
 
 /// Version of the messages below; a parent refuses a worker of another version.
@@ -67,6 +70,23 @@ pub enum Request {
         dir: Option<PathBuf>,
         /// Algorithm to force.
         strategy: Strategy,
+    },
+    /// Check the Phase 2 model against files of weights and expectations; answered by one
+    /// [`Event::Parity`].
+    VerifyPhase2 {
+        /// The files; those built into the worker when there are none.
+        files: Vec<PathBuf>,
+        /// Type of the weights.
+        dtype: ElementType,
+        /// Rounding of float32 matrix products.
+        precision: MatmulPrecision,
+    },
+    /// Write weights of the Phase 2 model; answered by one [`Event::Exported`].
+    ExportPhase2 {
+        /// Where they are from.
+        source: ExportSource,
+        /// The file, safetensors.
+        file: PathBuf,
     },
     /// End.
     Exit,
@@ -129,6 +149,16 @@ pub enum Event {
     Vectors {
         /// How.
         outcome: VectorsOutcome,
+    },
+    /// The check of the Phase 2 model ended.
+    Parity {
+        /// How.
+        outcome: ParityOutcome,
+    },
+    /// The export ended.
+    Exported {
+        /// How.
+        outcome: ExportOutcome,
     },
 }
 

@@ -2,11 +2,12 @@
 //! algorithm, which shows why it is not.
 
 use std::hint::black_box;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use bk_harness::case::{BkCoreSpec, Case, ElementType, Implementation, Pass, Strategy, WorkloadSpec};
 use bk_harness::device::{DeviceClass, DeviceInfo};
 use bk_harness::numerics::Numerics;
+use bk_harness::phase2::{ExportOutcome, ExportSource, MatmulPrecision, ParityOutcome};
 use bk_harness::vectors::VectorRow;
 use bk_harness::workload::{Failure, InputSets, Work, Workload};
 use bk_kernels::BkOptions;
@@ -19,6 +20,8 @@ use crate::gradients::{compare_gradients, cotangent, graver, work};
 use crate::target::Target;
 use crate::theta_phi::ThetaPhiWorkload;
 use crate::vectors::check_vectors;
+
+const NO_MODEL: &str = "the target `host` has the scan alone and not the model";
 
 /// The CPU, one core.
 pub(crate) struct HostTarget {
@@ -66,6 +69,19 @@ impl Target for HostTarget {
             found.map(|found| found.to_float32()).map_err(|error| Failure::Execution(error.to_string()))
         };
         check_vectors(dir, host_values, Some(gradients))
+    }
+
+    fn verify_phase2(
+        &mut self,
+        _files: &[PathBuf],
+        _dtype: ElementType,
+        _precision: MatmulPrecision,
+    ) -> ParityOutcome {
+        ParityOutcome::Skipped { reason: NO_MODEL.to_owned() }
+    }
+
+    fn export_phase2(&mut self, _source: &ExportSource, _file: &Path) -> ExportOutcome {
+        ExportOutcome::Skipped { reason: NO_MODEL.to_owned() }
     }
 }
 

@@ -9,6 +9,7 @@ mod bk_core;
 mod gradients;
 mod host;
 mod library;
+mod phase2;
 mod platform;
 mod registry;
 mod target;

@@ -1,16 +1,18 @@
 //! A device that was opened, and what can be asked of it.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use bk_harness::case::{Case, ElementType, Implementation, Strategy, WorkloadSpec};
 use bk_harness::device::DeviceInfo;
+use bk_harness::phase2::{ExportOutcome, ExportSource, MatmulPrecision, ParityOutcome};
 use bk_harness::vectors::VectorRow;
 use bk_harness::workload::{Failure, Workload};
 use thiserror::Error;
 
 use crate::bk_core::BkCoreWorkload;
+use crate::phase2;
 use crate::platform::Platform;
 use crate::registry::crate_versions;
 use crate::vectors::verify_vectors;
@@ -36,6 +38,17 @@ pub trait Target {
     /// # Errors
     /// When vectors cannot be read or a computation fails; wrong results are rows.
     fn verify_vectors(&mut self, dir: Option<&Path>, strategy: Strategy) -> Result<Vec<VectorRow>, Failure>;
+
+    /// Runs the Phase 2 model of every file, or those built in, and compares with what the file expects.
+    fn verify_phase2(
+        &mut self,
+        files: &[PathBuf],
+        dtype: ElementType,
+        precision: MatmulPrecision,
+    ) -> ParityOutcome;
+
+    /// Writes weights of the Phase 2 model to a safetensors file.
+    fn export_phase2(&mut self, source: &ExportSource, file: &Path) -> ExportOutcome;
 }
 
 /// The target is not there, and what is missing.
@@ -75,5 +88,18 @@ impl<P: Platform + 'static> Target for BurnTarget<P> {
 
     fn verify_vectors(&mut self, dir: Option<&Path>, strategy: Strategy) -> Result<Vec<VectorRow>, Failure> {
         verify_vectors(self.platform.as_ref(), dir, strategy)
+    }
+
+    fn verify_phase2(
+        &mut self,
+        files: &[PathBuf],
+        dtype: ElementType,
+        precision: MatmulPrecision,
+    ) -> ParityOutcome {
+        phase2::verify(self.platform.as_ref(), files, dtype, precision)
+    }
+
+    fn export_phase2(&mut self, source: &ExportSource, file: &Path) -> ExportOutcome {
+        phase2::export(source, file)
     }
 }

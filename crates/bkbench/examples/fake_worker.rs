@@ -22,6 +22,7 @@ use bk_harness::case::{Case, WorkloadSpec};
 use bk_harness::device::{DeviceClass, DeviceInfo};
 use bk_harness::numerics::Numerics;
 use bk_harness::outcome::{CacheState, Clock, Measurement, Outcome, Statistics, Timing};
+use bk_harness::phase2::{ExportOutcome, ParityBound, ParityFile, ParityOutcome, ParityRow};
 use bk_harness::protocol::{Event, PROTOCOL_VERSION, Phase, Request, Role};
 use bk_harness::vectors::{VectorRow, VectorsOutcome};
 use bk_harness::workload::Work;
@@ -122,6 +123,8 @@ fn main() -> io::Result<()> {
             Request::Run { case } => run(&arguments, &case)?,
             Request::VerifyVectors { .. } => send(&Event::Vectors { outcome: vectors(&arguments) })?,
             Request::Prepare { .. } | Request::Measure { .. } => eprintln!("not an engine"),
+            Request::VerifyPhase2 { .. } => send(&Event::Parity { outcome: parity(&arguments) })?,
+            Request::ExportPhase2 { .. } => send(&Event::Exported { outcome: exported(&arguments) })?,
             Request::Exit => break,
         }
     }
@@ -242,6 +245,40 @@ fn vectors(arguments: &Arguments) -> VectorsOutcome {
         action => {
             VectorsOutcome::Checked { rows: vec![row("one", true), row("two", action != Action::Wrong)] }
         }
+    }
+}
+
+/// One file of two tensors, of which the second follows the rule for `phase2`.
+fn parity(arguments: &Arguments) -> ParityOutcome {
+    let action = last_that_fits(&arguments.on, "phase2").unwrap_or_default();
+    let row = |tensor: &str, passed: bool| ParityRow {
+        tensor: tensor.to_owned(),
+        max_abs_error: Some(if passed { 1e-5 } else { 0.5 }),
+        relative_rms_error: Some(1e-6),
+        bound: Some(ParityBound::MaxAbs(1e-3)),
+        passed,
+    };
+    match action {
+        Action::Skip => ParityOutcome::Skipped { reason: "does not apply here".to_owned() },
+        Action::Fail => ParityOutcome::Failed { error: "out of device memory".to_owned() },
+        action => ParityOutcome::Checked {
+            files: vec![ParityFile {
+                file: "made up".to_owned(),
+                rows: vec![row("logits1", true), row("logits2", action != Action::Wrong)],
+                unknown_tensors: Vec::new(),
+                basis_condition: 166.0,
+            }],
+        },
+    }
+}
+
+/// Nothing is written; the rule for `phase2` says how it ends.
+fn exported(arguments: &Arguments) -> ExportOutcome {
+    match last_that_fits(&arguments.on, "phase2").unwrap_or_default() {
+        Action::Skip => ExportOutcome::Skipped { reason: "does not apply here".to_owned() },
+        Action::Fail => ExportOutcome::Failed { error: "disk full".to_owned() },
+        Action::Wrong => ExportOutcome::Refused { error: "`ln_f.bias` is missing".to_owned() },
+        _ => ExportOutcome::Written { tensors: 3, parameters: 12, unknown_tensors: Vec::new() },
     }
 }
 

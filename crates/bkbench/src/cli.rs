@@ -6,8 +6,11 @@ use bk_harness::case::{ElementType, Strategy};
 use clap::{Args, Parser, Subcommand, ValueEnum, ValueHint};
 use clap_complete::Shell;
 
+mod phase2;
+
 use crate::build;
 use crate::pool::ExternalWorker;
+pub(crate) use phase2::{Export, ExportArgs, ExportPhase2Args, ExportSourceArgs, VerifyPhase2Args};
 
 /// Where results go unless `--out` says otherwise.
 const DEFAULT_OUT: &str = "results/benchmarks";
@@ -40,6 +43,8 @@ pub(crate) enum Command {
     Plan(PlanArgs),
     /// Check implementations against known answers.
     Verify(VerifyArgs),
+    /// Write weights to a file.
+    Export(ExportArgs),
     /// Write the reports of existing results again, from their JSON alone.
     Report(ReportArgs),
     /// Show which targets this machine has, and why others are missing.
@@ -139,6 +144,8 @@ pub(crate) struct VerifyArgs {
 pub(crate) enum Verify {
     /// The resolvent diagonal against test vectors with float64 answers.
     BkCore(VerifyBkCoreArgs),
+    /// The Phase 2 model against weights, inputs and expected results of the original.
+    Phase2(VerifyPhase2Args),
 }
 
 /// `bkbench verify bk-core`

@@ -8,11 +8,12 @@ pub(crate) use without_targets::{crate_versions, known_targets, open};
 #[cfg(feature = "targets")]
 mod with_targets {
     use std::collections::BTreeMap;
-    use std::path::Path;
+    use std::path::{Path, PathBuf};
 
     use bk_harness::case::{Case, ElementType, Strategy};
     use bk_harness::measure::measure;
     use bk_harness::outcome::Outcome;
+    use bk_harness::phase2::{ExportOutcome, ExportSource, MatmulPrecision, ParityOutcome};
     use bk_harness::protocol::{Event, PROTOCOL_VERSION, Phase, Role};
     use bk_harness::vectors::VectorsOutcome;
     use bk_harness::workload::Failure;
@@ -65,6 +66,19 @@ mod with_targets {
                 Err(Failure::Skip(reason)) => VectorsOutcome::Skipped { reason },
                 Err(Failure::Execution(error)) => VectorsOutcome::Failed { error },
             }
+        }
+
+        fn verify_phase2(
+            &mut self,
+            files: &[PathBuf],
+            dtype: ElementType,
+            precision: MatmulPrecision,
+        ) -> ParityOutcome {
+            self.0.verify_phase2(files, dtype, precision)
+        }
+
+        fn export_phase2(&mut self, source: &ExportSource, file: &Path) -> ExportOutcome {
+            self.0.export_phase2(source, file)
         }
     }
 }

@@ -48,6 +48,7 @@ fn run(command: &Command) -> Result<Exit, Error> {
         Command::Run(arguments) => cmd::run::run(arguments),
         Command::Plan(arguments) => cmd::plan::run(arguments),
         Command::Verify(arguments) => cmd::verify::run(arguments),
+        Command::Export(arguments) => cmd::export::run(arguments),
         Command::Report(arguments) => cmd::report::run(arguments),
         Command::Devices(arguments) => cmd::devices::run(arguments),
         Command::Schema(arguments) => cmd::schema::run(arguments),

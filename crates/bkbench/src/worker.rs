@@ -3,10 +3,11 @@
 use std::any::Any;
 use std::io::{self, BufRead, Write};
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use bk_harness::case::{Case, Strategy};
+use bk_harness::case::{Case, ElementType, Strategy};
 use bk_harness::outcome::Outcome;
+use bk_harness::phase2::{ExportOutcome, ExportSource, MatmulPrecision, ParityOutcome};
 use bk_harness::protocol::{Event, PROTOCOL_VERSION, Phase, Request};
 use bk_harness::vectors::VectorsOutcome;
 
@@ -20,6 +21,17 @@ pub(crate) trait Engine {
 
     /// Checks the device against test vectors: those in `dir`, or those built in.
     fn verify_vectors(&mut self, dir: Option<&Path>, strategy: Strategy) -> VectorsOutcome;
+
+    /// Checks the Phase 2 model against `files`, or those built in.
+    fn verify_phase2(
+        &mut self,
+        files: &[PathBuf],
+        dtype: ElementType,
+        precision: MatmulPrecision,
+    ) -> ParityOutcome;
+
+    /// Writes weights of the Phase 2 model to `file`.
+    fn export_phase2(&mut self, source: &ExportSource, file: &Path) -> ExportOutcome;
 }
 
 /// Serves requests until the input ends, [`Request::Exit`] comes, or the engine panics: after a panic
@@ -41,7 +53,24 @@ pub(crate) fn serve(engine: &mut dyn Engine, input: impl BufRead, output: &mut d
                     "a worker was asked as if it were an engine",
                 ));
             }
-            Request::VerifyVectors { dir, strategy } => verify(engine, dir.as_deref(), strategy, output)?,
+            Request::VerifyVectors { dir, strategy } => answer(
+                output,
+                || engine.verify_vectors(dir.as_deref(), strategy),
+                |error| VectorsOutcome::Failed { error },
+                |outcome| Event::Vectors { outcome },
+            )?,
+            Request::VerifyPhase2 { files, dtype, precision } => answer(
+                output,
+                || engine.verify_phase2(&files, dtype, precision),
+                |error| ParityOutcome::Failed { error },
+                |outcome| Event::Parity { outcome },
+            )?,
+            Request::ExportPhase2 { source, file } => answer(
+                output,
+                || engine.export_phase2(&source, &file),
+                |error| ExportOutcome::Failed { error },
+                |outcome| Event::Exported { outcome },
+            )?,
         };
         if !healthy {
             return Ok(());
@@ -72,17 +101,17 @@ fn run(engine: &mut dyn Engine, case: &Case, output: &mut dyn Write) -> io::Resu
     Ok(healthy)
 }
 
-/// Answers a check; false when the engine panicked.
-fn verify(
-    engine: &mut dyn Engine,
-    dir: Option<&Path>,
-    strategy: Strategy,
+/// Answers a request by one event; false when the engine panicked.
+fn answer<T>(
     output: &mut dyn Write,
+    work: impl FnOnce() -> T,
+    failed: impl FnOnce(String) -> T,
+    event: impl FnOnce(T) -> Event,
 ) -> io::Result<bool> {
-    let caught = catch_unwind(AssertUnwindSafe(|| engine.verify_vectors(dir, strategy)));
+    let caught = catch_unwind(AssertUnwindSafe(work));
     let healthy = caught.is_ok();
-    let outcome = caught.unwrap_or_else(|panic| VectorsOutcome::Failed { error: describe(&*panic) });
-    send(output, &Event::Vectors { outcome })?;
+    let outcome = caught.unwrap_or_else(|panic| failed(describe(&*panic)));
+    send(output, &event(outcome))?;
     Ok(healthy)
 }
 

@@ -2,12 +2,16 @@
 
 pub(crate) mod completions;
 pub(crate) mod devices;
+pub(crate) mod export;
+pub(crate) mod parity;
 pub(crate) mod plan;
 pub(crate) mod report;
 pub(crate) mod run;
 pub(crate) mod schema;
 pub(crate) mod verify;
 pub(crate) mod worker;
+
+use std::path::{Path, PathBuf};
 
 use bk_harness::config::Engine;
 use bk_harness::plan::check_target;
@@ -17,6 +21,11 @@ use crate::engine;
 use crate::error::Error;
 use crate::interrupt::Interrupt;
 use crate::pool::{Launcher, Pool};
+
+/// A path as a worker understands it, which may have another working directory.
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
 
 /// The pool that serves the built-in targets, those of `engines` and those that `programs` adds.
 fn pool(programs: &WorkerPrograms, engines: &[Engine]) -> Result<Pool, Error> {

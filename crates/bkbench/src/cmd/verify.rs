@@ -27,6 +27,7 @@ struct Checked {
 pub(crate) fn run(arguments: &VerifyArgs) -> Result<Exit, Error> {
     match &arguments.what {
         Verify::BkCore(arguments) => bk_core(arguments),
+        Verify::Phase2(arguments) => super::parity::run(arguments),
     }
 }
 

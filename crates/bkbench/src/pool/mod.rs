@@ -20,7 +20,8 @@ use std::time::Duration;
 
 use bk_harness::case::{Case, ElementType, Strategy};
 use bk_harness::outcome::{CaseResult, Outcome};
-use bk_harness::protocol::Phase;
+use bk_harness::phase2::{ExportOutcome, ParityOutcome};
+use bk_harness::protocol::{Phase, Request};
 use bk_harness::vectors::VectorsOutcome;
 
 use crate::interrupt::Interrupt;
@@ -143,6 +144,51 @@ impl Pool {
             }
             Err(Refusal::Unavailable(reason)) => Ok(VectorsOutcome::Skipped { reason }),
             Err(Refusal::Broken(error)) => Ok(VectorsOutcome::Failed { error }),
+            Err(Refusal::Interrupted) => Err(Interrupted),
+        }
+    }
+
+    /// Checks the Phase 2 model on `target`; `request` is the check.
+    ///
+    /// # Errors
+    /// When the user asked to stop.
+    pub(crate) fn verify_phase2(
+        &self,
+        target: &str,
+        dtype: ElementType,
+        request: &Request,
+        timeout: Duration,
+    ) -> Result<ParityOutcome, Interrupted> {
+        match self.open(target, dtype) {
+            Ok((mut session, _)) => {
+                let outcome = session.verify_phase2(request, timeout)?;
+                session.end();
+                Ok(outcome)
+            }
+            Err(Refusal::Unavailable(reason)) => Ok(ParityOutcome::Skipped { reason }),
+            Err(Refusal::Broken(error)) => Ok(ParityOutcome::Failed { error }),
+            Err(Refusal::Interrupted) => Err(Interrupted),
+        }
+    }
+
+    /// Writes weights of the Phase 2 model on `target`; `request` is the export.
+    ///
+    /// # Errors
+    /// When the user asked to stop.
+    pub(crate) fn export_phase2(
+        &self,
+        target: &str,
+        request: &Request,
+        timeout: Duration,
+    ) -> Result<ExportOutcome, Interrupted> {
+        match self.open(target, ElementType::F32) {
+            Ok((mut session, _)) => {
+                let outcome = session.export_phase2(request, timeout)?;
+                session.end();
+                Ok(outcome)
+            }
+            Err(Refusal::Unavailable(reason)) => Ok(ExportOutcome::Skipped { reason }),
+            Err(Refusal::Broken(error)) => Ok(ExportOutcome::Failed { error }),
             Err(Refusal::Interrupted) => Err(Interrupted),
         }
     }

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use bk_harness::case::{Case, ElementType, Implementation, Strategy, WorkloadSpec};
 use bk_harness::device::DeviceInfo;
 use bk_harness::outcome::Outcome;
+use bk_harness::phase2::{ExportOutcome, ParityOutcome};
 use bk_harness::protocol::{Event, Phase, Request, Role};
 use bk_harness::vectors::VectorsOutcome;
 
@@ -133,6 +134,42 @@ impl<'a> Session<'a> {
             Ok(outcome) => Ok(outcome),
             Err(Broken::Interrupted) => Err(Interrupted),
             Err(Broken::Error(error)) => Ok(VectorsOutcome::Failed { error: error.to_string() }),
+        }
+    }
+
+    /// Checks the Phase 2 model.
+    pub(super) fn verify_phase2(
+        &mut self,
+        request: &Request,
+        timeout: Duration,
+    ) -> Result<ParityOutcome, Interrupted> {
+        let answer = |event: Event| match event {
+            Event::Parity { outcome } => Answer::Done(outcome),
+            _ => Answer::OutOfTurn,
+        };
+        let remedy = " (raise `--timeout` if it needs longer)";
+        match self.ask(request, timeout, "check the Phase 2 model", remedy, answer) {
+            Ok(outcome) => Ok(outcome),
+            Err(Broken::Interrupted) => Err(Interrupted),
+            Err(Broken::Error(error)) => Ok(ParityOutcome::Failed { error: error.to_string() }),
+        }
+    }
+
+    /// Writes weights of the Phase 2 model.
+    pub(super) fn export_phase2(
+        &mut self,
+        request: &Request,
+        timeout: Duration,
+    ) -> Result<ExportOutcome, Interrupted> {
+        let answer = |event: Event| match event {
+            Event::Exported { outcome } => Answer::Done(outcome),
+            _ => Answer::OutOfTurn,
+        };
+        let remedy = " (raise `--timeout` if it needs longer)";
+        match self.ask(request, timeout, "write the weights", remedy, answer) {
+            Ok(outcome) => Ok(outcome),
+            Err(Broken::Interrupted) => Err(Interrupted),
+            Err(Broken::Error(error)) => Ok(ExportOutcome::Failed { error: error.to_string() }),
         }
     }
 

@@ -1,9 +1,10 @@
 //! The loop against an engine that does as the case's benchmark name says.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use bk_harness::case::{Case, Strategy};
+use bk_harness::case::{Case, ElementType, Strategy};
 use bk_harness::outcome::{Measurement, Outcome};
+use bk_harness::phase2::{ExportOutcome, ExportSource, MatmulPrecision, ParityOutcome};
 use bk_harness::protocol::{Event, PROTOCOL_VERSION, Phase, Request};
 use bk_harness::vectors::VectorsOutcome;
 
@@ -29,6 +30,19 @@ impl Engine for Scripted {
 
     fn verify_vectors(&mut self, dir: Option<&Path>, strategy: Strategy) -> VectorsOutcome {
         VectorsOutcome::Skipped { reason: format!("{dir:?} {}", strategy.name()) }
+    }
+
+    fn verify_phase2(
+        &mut self,
+        files: &[PathBuf],
+        dtype: ElementType,
+        precision: MatmulPrecision,
+    ) -> ParityOutcome {
+        ParityOutcome::Skipped { reason: format!("{files:?} {} {precision:?}", dtype.name()) }
+    }
+
+    fn export_phase2(&mut self, source: &ExportSource, file: &Path) -> ExportOutcome {
+        panic!("{source:?} {file:?}")
     }
 }
 
@@ -95,6 +109,26 @@ fn a_check_of_vectors_gets_its_arguments() {
     let request = Request::VerifyVectors { dir: Some("some/dir".into()), strategy: Strategy::MultiCube };
     let reason = "Some(\"some/dir\") multi-cube".to_owned();
     assert_eq!(answers(&[request]), [Event::Vectors { outcome: VectorsOutcome::Skipped { reason } }]);
+}
+
+#[test]
+fn a_check_of_the_model_gets_its_arguments() {
+    let request = Request::VerifyPhase2 {
+        files: vec!["a.safetensors".into()],
+        dtype: ElementType::F16,
+        precision: MatmulPrecision::Fast,
+    };
+    let reason = "[\"a.safetensors\"] f16 Fast".to_owned();
+    assert_eq!(answers(&[request]), [Event::Parity { outcome: ParityOutcome::Skipped { reason } }]);
+}
+
+#[test]
+fn a_panic_fails_an_export_and_ends_the_worker() {
+    let request =
+        Request::ExportPhase2 { source: ExportSource::Preset("small".to_owned()), file: "out".into() };
+    let error = "panicked: Preset(\"small\") \"out\"".to_owned();
+    let events = answers(&[request, run("plain")]);
+    assert_eq!(events, [Event::Exported { outcome: ExportOutcome::Failed { error } }]);
 }
 
 #[test]

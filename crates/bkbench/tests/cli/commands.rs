@@ -94,6 +94,39 @@ fn verify_that_fails_is_code_4() {
     verify(&bench, "--on vectors=fail").assert().code(4).stdout(contains("out of device memory"));
 }
 
+fn verify_phase2(bench: &Bench, options: &str) -> assert_cmd::Command {
+    let mut command = bench.command();
+    command.args(["verify", "phase2", "--target", "cuda", "--worker", &worker("cuda", options)]);
+    command
+}
+
+#[test]
+fn verify_phase2_shows_the_largest_error_of_every_tensor() {
+    let bench = Bench::new(THREE_SIZES);
+    let shown = contains("2 of 2 tensors right").and(contains("logits2")).and(contains("1.00e-5"));
+    verify_phase2(&bench, "").assert().code(0).stdout(shown);
+    verify_phase2(&bench, "--on phase2=wrong").assert().code(5).stdout(contains("WRONG"));
+    verify_phase2(&bench, "--on phase2=skip").assert().code(3).stdout(contains("does not apply here"));
+    verify_phase2(&bench, "--on phase2=fail").assert().code(4).stdout(contains("out of device memory"));
+    let rows = json(&mut verify_phase2(&bench, "--on phase2=wrong"));
+    assert_eq!(rows[0]["files"][0]["rows"][1]["passed"], false);
+}
+
+#[test]
+fn export_phase2_says_what_was_written_or_why_nothing_was() {
+    let bench = Bench::new(THREE_SIZES);
+    let export = |options: &str| {
+        let mut command = bench.command();
+        command.args(["export", "phase2", "out.safetensors", "--preset", "small", "--target", "cuda"]);
+        command.args(["--worker", &worker("cuda", options)]);
+        command
+    };
+    export("").assert().code(0).stdout(contains("out.safetensors: 3 tensors, 12 parameters"));
+    export("--on phase2=wrong").assert().code(2).stdout(contains("`ln_f.bias` is missing"));
+    export("--on phase2=fail").assert().code(4).stdout(contains("disk full"));
+    export("--on phase2=skip").assert().code(3).stdout(contains("does not apply here"));
+}
+
 #[test]
 fn report_of_a_folder_without_results_is_refused() {
     let bench = Bench::new(THREE_SIZES);
