@@ -112,7 +112,7 @@ impl<B: BkBackend> DissipativeBk<B> {
         let [_, n] = potential.v.dims();
         // A chain of one site has no couplings; the operation takes any [1, 1] in their place.
         let links = (n - 1).max(1);
-        let couplings = |h0: &Param<Tensor<B, 1>>| h0.val().slice([0..links]).reshape([1, links]);
+        let couplings = |h0: &Param<Tensor<B, 1>>| h0.val().narrow(0, 0, links).reshape([1, links]);
         BkInputs {
             a_re: potential.v.clone(),
             a_im: dissipation(potential, config),
