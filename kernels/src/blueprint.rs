@@ -45,6 +45,11 @@ impl Blueprint {
         self.units * self.pitch()
     }
 
+    /// Sites of the two chunks beyond the edges of a tile; one where there are none.
+    pub(crate) fn halo(&self) -> u32 {
+        if self.tiled { 2 * self.chunk } else { 1 }
+    }
+
     /// Floats of the mailbox.
     pub(crate) fn mail(&self) -> u32 {
         if self.mail_is_used() { MAIL_FLOATS * self.units } else { 1 }
@@ -61,6 +66,7 @@ impl Blueprint {
         let arrays = if self.complex_diagonal { 3 } else { 2 };
         let staged = units.saturating_mul(arrays * (u64::from(self.chunk) + 1));
         let mail = if self.mail_is_used() { MAIL_FLOATS as u64 * units } else { 1 };
-        usize::try_from(staged.saturating_add(mail + units).saturating_mul(4)).unwrap_or(usize::MAX)
+        let halo = 4 * u64::from(self.halo());
+        usize::try_from(staged.saturating_add(mail + units + halo).saturating_mul(4)).unwrap_or(usize::MAX)
     }
 }

@@ -52,6 +52,9 @@ pub enum BkError {
     /// `max_magnitude` is not a positive finite number.
     #[error("`max_magnitude` is {0}: it must be a positive finite number, or absent")]
     MaxMagnitude(String),
+    /// The weight of [`crate::GradMode::Blend`] is not between 0 and 1.
+    #[error("the weight of the blended gradient is {0}: it must be between 0 and 1")]
+    BlendWeight(String),
     /// A forced strategy that this problem or device cannot take.
     #[error("strategy {routine}: {reason}")]
     Strategy {

@@ -130,6 +130,13 @@ pub fn generate(
     Inputs { batch, n, a_re, a_im, b, c, shared, z: z.unwrap_or(family.spectral_parameter()) }
 }
 
+/// A cotangent `[B, N]` of a batch, real and imaginary parts N(0, 1), from a stream of its own.
+pub fn cotangent(batch: usize, n: usize, seed: u64) -> Vec<[f32; 2]> {
+    // Far from the seeds of inputs, so that a cotangent does not repeat the matrix it is for.
+    let mut random = Pcg64::seed_from_u64(!seed);
+    (0..batch * n).map(|_| [normal(&mut random) as f32, normal(&mut random) as f32]).collect()
+}
+
 fn fill(len: usize, mut draw: impl FnMut() -> f64) -> Vec<f32> {
     (0..len).map(|_| draw() as f32).collect()
 }

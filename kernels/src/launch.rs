@@ -18,7 +18,7 @@ use crate::routines::{Routine, Strategy, resolve_strategy, rows_to_cubes};
 /// Units of a cube of the serial routine, which has no cooperation to size it by.
 const SERIAL_UNITS: u32 = 32;
 /// `[Re, Im]` is one vector of the output.
-const PARTS: usize = 2;
+pub(crate) const PARTS: usize = 2;
 
 /// Queues the computation of `G_ii = [(T - zI)^-1]_ii` for a batch of tridiagonal `T`.
 ///
@@ -60,12 +60,13 @@ pub fn plan_routine<R: Runtime>(
     resolve_strategy(strategy, problem, options, client.properties()).map(|(routine, _)| routine)
 }
 
-struct Call<'a, R: Runtime> {
-    client: &'a ComputeClient<R>,
-    problem: &'a BkProblem,
-    operands: &'a BkOperands,
-    options: &'a BkOptions,
-    blueprint: Blueprint,
+/// One call with the layout that was chosen for it.
+pub(crate) struct Call<'a, R: Runtime> {
+    pub(crate) client: &'a ComputeClient<R>,
+    pub(crate) problem: &'a BkProblem,
+    pub(crate) operands: &'a BkOperands,
+    pub(crate) options: &'a BkOptions,
+    pub(crate) blueprint: Blueprint,
 }
 
 impl<R: Runtime> Call<'_, R> {
@@ -103,6 +104,15 @@ impl<R: Runtime> Call<'_, R> {
         let tile = self.blueprint.tile() as usize;
         let tiles = n.div_ceil(tile);
         let cubes = batch.checked_mul(tiles).ok_or(BkError::TooLarge { batch, n })?;
+        let edges = self.states_at_edges(cubes, tiles);
+        self.launch_cube(edges, cubes * EDGES, cubes, tiles);
+        Ok(())
+    }
+
+    /// The states at the edges of all tiles, `[B, tiles, EDGES]`: reduce and scan.
+    pub(crate) fn states_at_edges(&self, cubes: usize, tiles: usize) -> Handle {
+        let batch = self.problem.batch;
+        let tile = self.blueprint.tile() as usize;
         let summaries = self.client.empty(4 * cubes * SUMMARY);
         let edges = self.client.empty(4 * cubes * EDGES);
         let dim = CubeDim::new_1d(self.blueprint.units);
@@ -136,8 +146,7 @@ impl<R: Runtime> Call<'_, R> {
                 scan,
             );
         }
-        self.launch_cube(edges, cubes * EDGES, cubes, tiles);
-        Ok(())
+        edges
     }
 
     fn launch_cube(&self, edges: Handle, edges_length: usize, cubes: usize, tiles: usize) {
@@ -161,7 +170,7 @@ impl<R: Runtime> Call<'_, R> {
         }
     }
 
-    fn inputs(&self) -> OperandsLaunch<R> {
+    pub(crate) fn inputs(&self) -> OperandsLaunch<R> {
         let BkProblem { batch, n, .. } = *self.problem;
         let BkOperands { a_re, a_im, b, c, z, .. } = self.operands;
         let a_im = a_im.as_ref().unwrap_or(a_re);
@@ -191,28 +200,38 @@ impl<R: Runtime> Call<'_, R> {
         unsafe { ArrayArg::from_raw_parts(self.operands.output.clone(), length) }
     }
 
-    fn finish(&self) -> FinishLaunch<R> {
+    pub(crate) fn finish(&self) -> FinishLaunch<R> {
         FinishLaunch::new(self.options.max_magnitude.unwrap_or(f32::INFINITY), f32::NAN)
     }
 
     /// 32-bit indices unless an array is longer than they reach.
-    fn address(&self, scratch: usize) -> AddressType {
+    pub(crate) fn address(&self, scratch: usize) -> AddressType {
         let BkProblem { batch, n, .. } = *self.problem;
         let BkOperands { a_re, a_im, b, c, .. } = self.operands;
         let strides = [Some(a_re), a_im.as_ref(), Some(b), Some(c)];
         let longest_stride =
             strides.into_iter().flatten().map(|operand| operand.row_stride).max().unwrap_or(0);
         let longest = (PARTS * batch * n).max((batch - 1) * longest_stride).max(scratch);
-        if longest > i32::MAX as usize { AddressType::U64 } else { AddressType::U32 }
+        address_of(longest)
     }
 
-    fn grid(&self, cubes: usize) -> CubeCount {
-        let (most, _, _) = self.client.properties().hardware.max_cube_count;
-        let most = most as usize;
-        if cubes <= most {
-            CubeCount::new_1d(cubes as u32)
-        } else {
-            CubeCount::new_2d(most as u32, cubes.div_ceil(most) as u32)
-        }
+    pub(crate) fn grid(&self, cubes: usize) -> CubeCount {
+        grid(self.client, cubes)
+    }
+}
+
+/// 32-bit indices unless an array of this length is longer than they reach.
+pub(crate) fn address_of(longest: usize) -> AddressType {
+    if longest > i32::MAX as usize { AddressType::U64 } else { AddressType::U32 }
+}
+
+/// A grid of at least `cubes` cubes, in two dimensions where one does not take them.
+pub(crate) fn grid<R: Runtime>(client: &ComputeClient<R>, cubes: usize) -> CubeCount {
+    let (most, _, _) = client.properties().hardware.max_cube_count;
+    let most = most as usize;
+    if cubes <= most {
+        CubeCount::new_1d(cubes as u32)
+    } else {
+        CubeCount::new_2d(most as u32, cubes.div_ceil(most) as u32)
     }
 }

@@ -7,19 +7,24 @@
 //! | file | content |
 //! |---|---|
 //! | `complex`, `projective`, `transfer` | the arithmetic: complex numbers, states, transfer matrices |
-//! | `group`, `resolvent` | sweeps over a few sites in registers, the diagonal entry from two states |
-//! | `operands`, `tile` | matrix entries in global and in shared memory |
+//! | `chunk`, `group`, `resolvent` | sweeps over sites in registers, the diagonal entry from two states |
+//! | `operands`, `tile`, `halo` | matrix entries in global and in shared memory |
 //! | `exchange`, `butterfly` | the scan over the units of a cube |
 //! | `routines` | the three algorithms and the choice between them |
+//! | `gradient` | the backward pass |
 //! | `launch`, `problem`, `options` | the entry point and its arguments |
 //! | `reference`, `native`, `inputs`, `families`, `vectors` | float64 oracle, CPU scan, inputs (feature `cpu-reference`) |
+//! | `theta_phi` | the original's unscaled recurrences, to show where they break (feature `cpu-reference`) |
 
 mod blueprint;
 mod butterfly;
+mod chunk;
 mod complex;
 mod error;
 mod exchange;
+mod gradient;
 mod group;
+mod halo;
 mod launch;
 mod operands;
 mod options;
@@ -31,8 +36,9 @@ mod tile;
 mod transfer;
 
 pub use error::BkError;
+pub use gradient::{BkGradientOperands, bk_core_backward, plan_backward};
 pub use launch::{bk_core, plan_routine};
-pub use options::{BkOptions, NonFinite};
+pub use options::{BkOptions, GradMode, NonFinite};
 pub use problem::{BkOperands, BkProblem, Operand};
 pub use routines::{Routine, Strategy};
 
@@ -44,5 +50,7 @@ pub mod inputs;
 pub mod native;
 #[cfg(feature = "cpu-reference")]
 pub mod reference;
+#[cfg(feature = "cpu-reference")]
+pub mod theta_phi;
 #[cfg(feature = "cpu-reference")]
 pub mod vectors;

@@ -1,8 +1,9 @@
 //! The operation on the CPU, without a tensor library: serial projective scans, in float32 or float64.
 //!
-//! [`resolvent`] is what the CPU backends run. It spreads rows over threads when there is enough to do; a row is always
-//! computed by one thread in the same order, so results do not depend on the number of threads.
+//! [`resolvent`] and [`gradients`] are what the CPU backends run. They spread rows over threads when there is enough to
+//! do; a row is always computed by one thread in the same order, so results do not depend on the number of threads.
 
+mod gradient;
 mod real;
 mod scan;
 #[cfg(test)]
@@ -13,6 +14,8 @@ use std::thread;
 
 use crate::options::BkOptions;
 
+pub use gradient::{Gradients, gradients};
+pub(crate) use gradient::{gradients_on, through_finish};
 pub use real::{Entry, Real};
 use scan::{Finish, Row, RowScan};
 

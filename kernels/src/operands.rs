@@ -38,8 +38,8 @@ impl Operands {
     /// The load is unconditional at a clamped index, so that loads of several sites can be in flight.
     pub(crate) fn diagonal(&self, row: usize, site: usize, #[comptime] complex: bool) -> Complex {
         let inside = (row < self.batch) & (site < self.n);
-        let row = min(row, self.batch - 1);
-        let site = min(site, self.n - 1);
+        let row = self.clamped(row);
+        let site = select(site < self.n, site, self.n - 1);
         let re = self.a_re[row * self.a_re_stride + site] - self.z[0];
         let mut im = -self.z[1];
         if comptime!(complex) {
@@ -51,11 +51,16 @@ impl Operands {
     /// `k = b c` on the right of a site; zero at the end of the row and beyond.
     pub(crate) fn coupling(&self, row: usize, site: usize) -> f32 {
         let inside = (row < self.batch) & (site + 1 < self.n);
-        let row = min(row, self.batch - 1);
+        let row = self.clamped(row);
         // A matrix of one site has no couplings: its launcher binds another array here.
         let site = select(inside, site, 0usize);
         let k = self.b[row * self.b_stride + site] * self.c[row * self.c_stride + site];
         select(inside, k, 0.0f32)
+    }
+
+    /// A row of the batch. A selection, since CubeCL 0.10 writes an ambiguous `min` of 64-bit indices on CUDA.
+    fn clamped(&self, row: usize) -> usize {
+        select(row < self.batch, row, self.batch - 1)
     }
 
     /// `k` on the left of a site.

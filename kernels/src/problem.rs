@@ -72,13 +72,19 @@ pub struct BkOperands {
 impl BkOperands {
     /// Checks sizes, strides and buffers against the problem, and the options.
     pub(crate) fn validate(&self, problem: &BkProblem, options: &BkOptions) -> Result<(), BkError> {
+        self.validate_matrix(problem, options)?;
+        check_buffer("output", &self.output, 2 * problem.batch * problem.n)
+    }
+
+    /// [`BkOperands::validate`] without the output.
+    pub(crate) fn validate_matrix(&self, problem: &BkProblem, options: &BkOptions) -> Result<(), BkError> {
         let BkProblem { batch, n, complex_diagonal } = *problem;
         if batch == 0 || n == 0 {
             return Err(BkError::Empty { batch, n });
         }
         let too_large = BkError::TooLarge { batch, n };
         let outputs = batch.checked_mul(n).and_then(|sites| sites.checked_mul(2));
-        let outputs = outputs.filter(|count| *count <= MOST_ELEMENTS).ok_or(too_large)?;
+        outputs.filter(|count| *count <= MOST_ELEMENTS).ok_or(too_large)?;
         if complex_diagonal != self.a_im.is_some() {
             let name = |complex| if complex { "complex" } else { "real" };
             return Err(BkError::Diagonal {
@@ -93,13 +99,7 @@ impl BkOperands {
         check_operand("b", &self.b, problem, n - 1)?;
         check_operand("c", &self.c, problem, n - 1)?;
         check_buffer("z", &self.z, 2)?;
-        check_buffer("output", &self.output, outputs)?;
-        match options.max_magnitude {
-            Some(bound) if !(bound.is_finite() && bound > 0.0) => {
-                Err(BkError::MaxMagnitude(bound.to_string()))
-            }
-            _ => Ok(()),
-        }
+        options.check()
     }
 }
 
@@ -125,7 +125,7 @@ pub(crate) fn elements(operand: &Operand, batch: usize, columns: usize) -> usize
     operand.row_stride * (batch - 1) + columns
 }
 
-fn check_buffer(name: &'static str, handle: &Handle, elements: usize) -> Result<(), BkError> {
+pub(crate) fn check_buffer(name: &'static str, handle: &Handle, elements: usize) -> Result<(), BkError> {
     let needed = 4 * elements as u64;
     let found = handle.size_in_used();
     if found < needed {

@@ -7,7 +7,9 @@
 
 use cubecl::prelude::*;
 
-use crate::complex::{Complex, choose, exponent_of, invert, multiply, power_of_two_for, recur, scale};
+use crate::complex::{
+    Complex, choose, exponent_bits, invert_normalised, larger_part, multiply, power_of_two_for, recur, scale,
+};
 
 /// A pair of determinants up to a common factor.
 #[derive(CubeType, CubeTypeMut, Clone, Copy)]
@@ -25,6 +27,20 @@ impl Pair {
     /// The state at the end of the chain: nothing beyond it.
     pub(crate) fn start() -> Pair {
         Pair { x: Complex::one(), y: Complex::zero() }
+    }
+
+    /// [`enter_site`] in place. `y` is assigned before `x`: an assignment of CubeCL 0.10 refers to its
+    /// operands, so a pair made of its own `x` would see the new one.
+    pub(crate) fn enter(&mut self, d: Complex, k: f32) {
+        let x = recur(d, self.x, k, self.y);
+        self.y = self.x;
+        self.x = x;
+    }
+
+    /// Multiplies by a factor in place.
+    pub(crate) fn rescale(&mut self, factor: f32) {
+        self.x = scale(factor, self.x);
+        self.y = scale(factor, self.y);
     }
 }
 
@@ -49,8 +65,14 @@ pub(crate) fn enter_site(state: Pair, d: Complex, k: f32) -> Pair {
 /// Scales by a power of two so that the largest part is in `[1, 2)`: exact.
 #[cube]
 pub(crate) fn normalise(state: Pair) -> Pair {
-    let factor = power_of_two_for(max(exponent_of(state.x), exponent_of(state.y)));
+    let factor = rescaling(state);
     Pair::new(scale(factor, state.x), scale(factor, state.y))
+}
+
+/// The power of two by which [`normalise`] multiplies.
+#[cube]
+pub(crate) fn rescaling(state: Pair) -> f32 {
+    power_of_two_for(exponent_bits(max(larger_part(state.x), larger_part(state.y))))
 }
 
 /// Divides by the larger entry, which becomes exactly 1.
@@ -62,7 +84,7 @@ pub(crate) fn canonicalise(state: Pair) -> Pair {
     let scaled = normalise(state);
     let second = scaled.y.taxicab() > scaled.x.taxicab();
     let pivot = choose(second, scaled.y, scaled.x);
-    let inverse = invert(pivot);
+    let inverse = invert_normalised(pivot);
     let ratio = multiply(choose(second, scaled.x, scaled.y), inverse);
     let canonical = Pair::new(choose(second, ratio, Complex::one()), choose(second, Complex::one(), ratio));
     // The zero pair of an exactly singular block has no direction to keep.

@@ -10,6 +10,7 @@
 
 mod block;
 mod compare;
+mod gradient;
 #[cfg(test)]
 mod tests;
 
@@ -20,6 +21,7 @@ use crate::native::{self, Entry, ShapeError};
 use crate::options::BkOptions;
 
 pub use compare::{Comparison, compare};
+pub use gradient::{GradientCheck, gradients, serial_gradients};
 
 /// Unit roundoff of float32.
 pub const UNIT_ROUNDOFF: f64 = 1.0 / (1_u64 << 24) as f64;

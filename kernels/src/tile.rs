@@ -8,7 +8,7 @@ use cubecl::prelude::*;
 
 use crate::blueprint::{Blueprint, GROUP};
 use crate::complex::Complex;
-use crate::group::{Entries, Group};
+use crate::group::Group;
 use crate::operands::Operands;
 
 /// The rows and sites of a cube.
@@ -30,7 +30,7 @@ pub(crate) struct Tile {
     /// Coupling on the right of each site, later `Im G`.
     couplings: SharedMemory<f32>,
     /// `Im d` of a real diagonal.
-    uniform_im: f32,
+    pub(crate) uniform_im: f32,
 }
 
 #[cube]
@@ -45,20 +45,66 @@ impl Tile {
             couplings: SharedMemory::<f32>::new(staged),
             uniform_im: -operands.z[1],
         };
-        #[unroll]
-        for round in 0..blueprint.chunk {
-            let index = UNIT_POS + comptime!(round * blueprint.units);
-            let row = place.row + (index / comptime!(blueprint.tile())) as usize;
-            let site = place.site + (index % comptime!(blueprint.tile())) as usize;
-            let slot = slot_of(index, blueprint);
-            let d = operands.diagonal(row, site, blueprint.complex_diagonal);
-            tile.re[slot] = d.re;
-            if comptime!(blueprint.complex_diagonal) {
-                tile.im[slot] = d.im;
-            }
-            tile.couplings[slot] = operands.coupling(row, site);
+        if is_full(operands, place, blueprint) {
+            tile.fill(operands, place, true, blueprint);
+        } else {
+            tile.fill(operands, place, false, blueprint);
         }
         tile
+    }
+
+    /// Without a bound on each site where the tile is `full`.
+    fn fill(
+        &mut self,
+        operands: &Operands,
+        place: Place,
+        #[comptime] full: bool,
+        #[comptime] blueprint: Blueprint,
+    ) {
+        let z = operands.z[0];
+        #[unroll]
+        for round in 0..blueprint.chunk {
+            let at = place_of_round(place, round, blueprint);
+            let slot = slot_of_round(round, blueprint);
+            if comptime!(full) {
+                self.re[slot] = operands.a_re[at.row * operands.a_re_stride + at.site] - z;
+                if comptime!(blueprint.complex_diagonal) {
+                    self.im[slot] = operands.a_im[at.row * operands.a_im_stride + at.site] + self.uniform_im;
+                }
+                let b = at.row * operands.b_stride + at.site;
+                let c = at.row * operands.c_stride + at.site;
+                if comptime!(may_end_a_row(round, blueprint)) {
+                    // The last site of a row has no coupling.
+                    let ends = at.site + 1 == operands.n;
+                    let back = select(ends, 1usize, 0usize);
+                    self.couplings[slot] = select(ends, 0.0f32, operands.b[b - back] * operands.c[c - back]);
+                } else {
+                    self.couplings[slot] = operands.b[b] * operands.c[c];
+                }
+            } else {
+                let d = operands.diagonal(at.row, at.site, blueprint.complex_diagonal);
+                self.re[slot] = d.re;
+                if comptime!(blueprint.complex_diagonal) {
+                    self.im[slot] = d.im;
+                }
+                self.couplings[slot] = operands.coupling(at.row, at.site);
+            }
+        }
+    }
+
+    /// `d` at the site `index` of this unit's chunk.
+    pub(crate) fn diagonal(&self, #[comptime] index: u32, #[comptime] blueprint: Blueprint) -> Complex {
+        let slot = own_slot(index, blueprint);
+        let mut im = self.uniform_im;
+        if comptime!(blueprint.complex_diagonal) {
+            im = self.im[slot];
+        }
+        Complex::new(self.re[slot], im)
+    }
+
+    /// The coupling on the right of the site `index` of this unit's chunk.
+    pub(crate) fn coupling(&self, #[comptime] index: u32, #[comptime] blueprint: Blueprint) -> f32 {
+        self.couplings[own_slot(index, blueprint)]
     }
 
     /// Group `group` of this unit's chunk; `before` is the coupling on the left of the chunk.
@@ -83,49 +129,95 @@ impl Tile {
         self.couplings[(unit * comptime!(blueprint.pitch()) + comptime!(blueprint.chunk - 1)) as usize]
     }
 
-    /// Puts the results of a group in the place of its entries.
-    pub(crate) fn put(
-        &mut self,
-        #[comptime] group: u32,
-        entries: &Entries,
-        #[comptime] blueprint: Blueprint,
-    ) {
-        #[unroll]
-        for index in 0..GROUP {
-            let slot = (UNIT_POS * comptime!(blueprint.pitch()) + comptime!(group * GROUP + index)) as usize;
-            let entry = entries.at(index);
-            self.re[slot] = entry.re;
-            self.couplings[slot] = entry.im;
-        }
+    /// Puts a value in the place of an entry of this unit's chunk.
+    pub(crate) fn put(&mut self, index: u32, value: Complex, #[comptime] blueprint: Blueprint) {
+        let slot = own_slot(index, blueprint);
+        self.re[slot] = value.re;
+        self.couplings[slot] = value.im;
+    }
+
+    /// The value that was put in the place of an entry.
+    pub(crate) fn get(&self, #[comptime] index: u32, #[comptime] blueprint: Blueprint) -> Complex {
+        let slot = own_slot(index, blueprint);
+        Complex::new(self.re[slot], self.couplings[slot])
     }
 
     /// Writes the results; every unit must have put its own before.
     pub(crate) fn store<V: Size>(
         &self,
         output: &mut Array<Vector<f32, V>>,
-        batch: usize,
-        n: usize,
+        operands: &Operands,
         place: Place,
         #[comptime] blueprint: Blueprint,
     ) {
-        #[unroll]
-        for round in 0..blueprint.chunk {
-            let index = UNIT_POS + comptime!(round * blueprint.units);
-            let row = place.row + (index / comptime!(blueprint.tile())) as usize;
-            let site = place.site + (index % comptime!(blueprint.tile())) as usize;
-            let slot = slot_of(index, blueprint);
-            if (row < batch) & (site < n) {
-                output[row * n + site] = paired::<V>(self.re[slot], self.couplings[slot]);
+        if is_full(operands, place, blueprint) {
+            #[unroll]
+            for round in 0..blueprint.chunk {
+                let at = place_of_round(place, round, blueprint);
+                let slot = slot_of_round(round, blueprint);
+                output[at.row * operands.n + at.site] = paired::<V>(self.re[slot], self.couplings[slot]);
+            }
+        } else {
+            #[unroll]
+            for round in 0..blueprint.chunk {
+                let at = place_of_round(place, round, blueprint);
+                let slot = slot_of_round(round, blueprint);
+                if (at.row < operands.batch) & (at.site < operands.n) {
+                    output[at.row * operands.n + at.site] = paired::<V>(self.re[slot], self.couplings[slot]);
+                }
             }
         }
     }
 }
 
-/// Where the site with this index in the tile is staged.
+/// Whether every site of the tile is one of the batch.
 #[cube]
-fn slot_of(index: u32, #[comptime] blueprint: Blueprint) -> usize {
-    let chunk = comptime!(blueprint.chunk);
-    ((index / chunk) * comptime!(blueprint.pitch()) + index % chunk) as usize
+fn is_full(operands: &Operands, place: Place, #[comptime] blueprint: Blueprint) -> bool {
+    let rows = comptime!((blueprint.units / blueprint.units_per_row) as usize);
+    (place.row + rows <= operands.batch)
+        & (place.site + comptime!(blueprint.tile() as usize) <= operands.n)
+        & (operands.n > 1)
+}
+
+/// The site that this unit moves between global and shared memory in a round.
+#[cube]
+fn place_of_round(place: Place, #[comptime] round: u32, #[comptime] blueprint: Blueprint) -> Place {
+    let tile = blueprint.tile();
+    let first = comptime!(round * blueprint.units);
+    if comptime!(tile.is_multiple_of(blueprint.units)) {
+        Place {
+            row: place.row + comptime!((first / tile) as usize),
+            site: place.site + comptime!((first % tile) as usize) + UNIT_POS as usize,
+        }
+    } else {
+        let index = UNIT_POS + first;
+        Place { row: place.row + (index / tile) as usize, site: place.site + (index % tile) as usize }
+    }
+}
+
+/// Whether a site of this round can be the last of its row in a full tile.
+fn may_end_a_row(round: u32, blueprint: Blueprint) -> bool {
+    let sites = (round + 1) * blueprint.units;
+    !blueprint.tile().is_multiple_of(blueprint.units) || sites.is_multiple_of(blueprint.tile())
+}
+
+/// Where that site is staged.
+#[cube]
+fn slot_of_round(#[comptime] round: u32, #[comptime] blueprint: Blueprint) -> usize {
+    let chunk = blueprint.chunk;
+    if comptime!(blueprint.units.is_multiple_of(chunk)) {
+        let own = (UNIT_POS / chunk) * comptime!(blueprint.pitch()) + UNIT_POS % chunk;
+        (own + comptime!(round * blueprint.units / chunk * blueprint.pitch())) as usize
+    } else {
+        let index = UNIT_POS + comptime!(round * blueprint.units);
+        ((index / chunk) * comptime!(blueprint.pitch()) + index % chunk) as usize
+    }
+}
+
+/// Where the site `index` of this unit's chunk is staged.
+#[cube]
+fn own_slot(index: u32, #[comptime] blueprint: Blueprint) -> usize {
+    (UNIT_POS * comptime!(blueprint.pitch()) + index) as usize
 }
 
 /// `(re, im)` as one vector of the output.

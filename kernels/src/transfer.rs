@@ -12,7 +12,7 @@
 
 use cubecl::prelude::*;
 
-use crate::complex::{Complex, choose, cross, exponent_of, power_of_two_for, recur, scale};
+use crate::complex::{Complex, choose, cross, exponent_bits, larger_part, power_of_two_for, recur, scale};
 use crate::projective::{Pair, choose_pair, cross_coupling, normalise};
 
 /// The transfer matrix of a chunk.
@@ -59,17 +59,32 @@ pub(crate) fn extend(chunk: Transfer, d: Complex, k: f32) -> Transfer {
 /// Scales by powers of two; the two pairs of a cut chunk are independent and scaled apart.
 #[cube]
 pub(crate) fn normalise_transfer(chunk: Transfer) -> Transfer {
-    let left = max(exponent_of(chunk.a), exponent_of(chunk.c));
-    let right = max(exponent_of(chunk.b), exponent_of(chunk.e));
+    let left = max(larger_part(chunk.a), larger_part(chunk.c));
+    let right = max(larger_part(chunk.b), larger_part(chunk.e));
     let both = max(left, right);
-    let left_factor = power_of_two_for(select(chunk.cut, left, both));
-    let right_factor = power_of_two_for(select(chunk.cut, right, both));
+    let left_factor = power_of_two_for(exponent_bits(select(chunk.cut, left, both)));
+    let right_factor = power_of_two_for(exponent_bits(select(chunk.cut, right, both)));
     Transfer::new(
         scale(left_factor, chunk.a),
         scale(right_factor, chunk.b),
         scale(left_factor, chunk.c),
         scale(right_factor, chunk.e),
         chunk.cut,
+    )
+}
+
+/// As [`normalise_transfer`], for a chunk that is not cut.
+#[cube]
+pub(crate) fn normalise_whole(chunk: Transfer) -> Transfer {
+    let left = max(larger_part(chunk.a), larger_part(chunk.c));
+    let right = max(larger_part(chunk.b), larger_part(chunk.e));
+    let factor = power_of_two_for(exponent_bits(max(left, right)));
+    Transfer::new(
+        scale(factor, chunk.a),
+        scale(factor, chunk.b),
+        scale(factor, chunk.c),
+        scale(factor, chunk.e),
+        false.runtime(),
     )
 }
 
@@ -96,20 +111,21 @@ pub(crate) fn carry_left(chunk: Transfer, k: f32, state: Pair) -> Pair {
 pub(crate) fn compose(left: Transfer, k: f32, right: Transfer) -> Transfer {
     let kc = scale(k, left.c);
     let ke = scale(k, left.e);
-    let mut whole = Transfer::new(
+    let mut whole = normalise_whole(Transfer::new(
         cross(right.a, left.a, right.b, kc),
         cross(right.a, left.b, right.b, ke),
         cross(right.c, left.a, right.e, kc),
         cross(right.c, left.b, right.e, ke),
-        left.cut | right.cut | (k == 0.0),
-    );
-    if whole.cut {
+        false.runtime(),
+    ));
+    if left.cut | right.cut | (k == 0.0) {
+        // Both are normalised.
         let left_out = carry_right(right, k, Pair::new(left.a, left.c));
         let right_pair = Pair::new(choose(right.cut, right.e, right.a), right.b);
         let right_out = carry_left(left, k, right_pair);
-        whole = Transfer::new(left_out.x, right_out.y, left_out.y, right_out.x, whole.cut);
+        whole = Transfer::new(left_out.x, right_out.y, left_out.y, right_out.x, true.runtime());
     }
-    normalise_transfer(whole)
+    whole
 }
 
 #[cube]

@@ -23,6 +23,42 @@ pub struct BkPrimitives<B: Backend> {
     pub z: FloatTensor<B>,
 }
 
+/// Operands whose gradients are wanted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct BkNeeds {
+    /// Real part of the diagonal.
+    pub a_re: bool,
+    /// Imaginary part; no matter where there is none.
+    pub a_im: bool,
+    /// Super-diagonal.
+    pub b: bool,
+    /// Sub-diagonal.
+    pub c: bool,
+    /// Spectral parameter.
+    pub z: bool,
+}
+
+impl BkNeeds {
+    /// Every operand.
+    pub const ALL: Self = Self { a_re: true, a_im: true, b: true, c: true, z: true };
+}
+
+/// Gradients of a real `L` as a backend stores them, each of the shape of its operand; `None` where it was not
+/// asked for.
+#[derive(Debug, Clone)]
+pub struct BkGradientPrimitives<B: Backend> {
+    /// `dL/dRe a`, `[B, N]`.
+    pub a_re: Option<FloatTensor<B>>,
+    /// `dL/dIm a`, `[B, N]`; `None` for a real diagonal.
+    pub a_im: Option<FloatTensor<B>>,
+    /// `dL/db`, `[B, N-1]`, or `[1, N-1]`, summed over the batch.
+    pub b: Option<FloatTensor<B>>,
+    /// `dL/dc`, likewise.
+    pub c: Option<FloatTensor<B>>,
+    /// `(dL/dRe z, dL/dIm z)`, `[2]`, summed over the batch.
+    pub z: Option<FloatTensor<B>>,
+}
+
 /// A backend that computes resolvent diagonals.
 pub trait BkBackend: Backend + LeftResolvent + ExactMatmul {
     /// `G_ii = [(T - zI)^-1]_ii` as `[B, N, 2]`, `(Re, Im)`.
@@ -37,4 +73,30 @@ pub trait BkBackend: Backend + LeftResolvent + ExactMatmul {
         options: &BkOptions,
         strategy: &Strategy,
     ) -> Result<FloatTensor<Self>, OperationError>;
+
+    /// Gradients of a real `L` whose derivatives by the output are `cotangent`, `[B, N, 2]`, in the mode of
+    /// `options`; those of `needs` alone.
+    ///
+    /// Nothing of the forward pass is used, so nothing has to be kept for it but the operands.
+    ///
+    /// # Errors
+    /// As [`BkBackend::bk_core`].
+    fn bk_core_backward(
+        operands: BkPrimitives<Self>,
+        cotangent: FloatTensor<Self>,
+        needs: BkNeeds,
+        options: &BkOptions,
+        strategy: &Strategy,
+    ) -> Result<BkGradientPrimitives<Self>, OperationError>;
+
+    /// Whether [`BkBackend::bk_core_backward`] would take these operands: the errors that it would return, where a
+    /// backward pass has nobody to return them to.
+    ///
+    /// # Errors
+    /// As [`BkBackend::bk_core_backward`].
+    fn check_backward(
+        operands: &BkPrimitives<Self>,
+        options: &BkOptions,
+        strategy: &Strategy,
+    ) -> Result<(), OperationError>;
 }

@@ -1,14 +1,14 @@
 //! `CubeBackend`: the CubeCL kernel, on CUDA and wgpu.
 
-use bk_kernels::{BkOperands, BkOptions, BkProblem, Operand, Strategy};
+use bk_kernels::{BkGradientOperands, BkOperands, BkOptions, BkProblem, Operand, Strategy, plan_backward};
 use burn::tensor::ops::FloatTensor;
 use burn::tensor::{DType, Shape};
 use burn_cubecl::kernel::into_contiguous;
-use burn_cubecl::ops::numeric::empty_device_contiguous_dtype;
+use burn_cubecl::ops::numeric::{empty_device_contiguous_dtype, zeros_client};
 use burn_cubecl::tensor::CubeTensor;
 use burn_cubecl::{BoolElement, CubeBackend, CubeRuntime, FloatElement, IntElement};
 
-use crate::backend::{BkBackend, BkPrimitives};
+use crate::backend::{BkBackend, BkGradientPrimitives, BkNeeds, BkPrimitives};
 use crate::operation::OperationError;
 
 impl<R, F, I, BT> BkBackend for CubeBackend<R, F, I, BT>
@@ -23,27 +23,111 @@ where
         options: &BkOptions,
         strategy: &Strategy,
     ) -> Result<FloatTensor<Self>, OperationError> {
-        let BkPrimitives { a_re, a_im, b, c, z } = operands;
-        if a_re.dtype != DType::F32 {
-            let expected = "F32: the kernel takes no other type yet".to_owned();
-            return Err(OperationError::ElementType { operand: "a_re", found: a_re.dtype, expected });
-        }
-        let (batch, n) = (a_re.meta.shape()[0], a_re.meta.shape()[1]);
-        let problem = BkProblem { batch, n, complex_diagonal: a_im.is_some() };
-        let client = a_re.client.clone();
-        let device = a_re.device.clone();
-        let output =
-            empty_device_contiguous_dtype(client.clone(), device, Shape::new([batch, n, 2]), DType::F32);
-        let operands = BkOperands {
-            a_re: rows_of(a_re, n),
-            a_im: a_im.map(|a_im| rows_of(a_im, n)),
-            b: couplings_of(b, batch, n),
-            c: couplings_of(c, batch, n),
-            z: into_contiguous(z).handle,
-            output: output.handle.clone(),
-        };
+        check_type("a_re", operands.a_re.dtype)?;
+        let (client, device) = (operands.a_re.client.clone(), operands.a_re.device.clone());
+        let problem = problem_of(&operands);
+        let shape = Shape::new([problem.batch, problem.n, 2]);
+        let output = empty_device_contiguous_dtype(client.clone(), device, shape, DType::F32);
+        let operands = buffers(operands, &problem, output.handle.clone());
         bk_kernels::bk_core(&client, &problem, &operands, options, strategy)?;
         Ok(output)
+    }
+
+    fn bk_core_backward(
+        operands: BkPrimitives<Self>,
+        cotangent: FloatTensor<Self>,
+        needs: BkNeeds,
+        options: &BkOptions,
+        strategy: &Strategy,
+    ) -> Result<BkGradientPrimitives<Self>, OperationError> {
+        check_type("a_re", operands.a_re.dtype)?;
+        check_type("cotangent", cotangent.dtype)?;
+        let problem = problem_of(&operands);
+        let BkProblem { n, complex_diagonal, .. } = problem;
+        let (client, device) = (operands.a_re.client.clone(), operands.a_re.device.clone());
+        let like = |wanted: bool, operand: &CubeTensor<R>| {
+            let shape = operand.meta.shape().clone();
+            wanted.then(|| empty_device_contiguous_dtype(client.clone(), device.clone(), shape, DType::F32))
+        };
+        // What stands for the couplings of one site has no influence.
+        let like_coupling = |wanted: bool, operand: &CubeTensor<R>| match n {
+            1 if wanted && operand.meta.shape().num_elements() > 0 => {
+                let shape = operand.meta.shape().clone();
+                Some(zeros_client(client.clone(), device.clone(), shape, DType::F32))
+            }
+            _ => like(wanted, operand),
+        };
+        let found = BkGradientPrimitives::<Self> {
+            a_re: like(needs.a_re, &operands.a_re),
+            a_im: like(needs.a_im && complex_diagonal, &operands.a_re),
+            b: like_coupling(needs.b, &operands.b),
+            c: like_coupling(needs.c, &operands.c),
+            z: like(needs.z, &operands.z),
+        };
+        let handle = |gradient: &Option<CubeTensor<R>>| gradient.as_ref().map(|tensor| tensor.handle.clone());
+        let coupling = |gradient: &Option<CubeTensor<R>>| {
+            let gradient = gradient.as_ref().filter(|_| n > 1)?;
+            let is_shared = gradient.meta.shape()[0] == 1;
+            Some(Operand { handle: gradient.handle.clone(), row_stride: if is_shared { 0 } else { n - 1 } })
+        };
+        let cotangent = into_contiguous(cotangent).handle;
+        let gradients = BkGradientOperands {
+            cotangent: cotangent.clone(),
+            a_re: handle(&found.a_re),
+            a_im: handle(&found.a_im),
+            b: coupling(&found.b),
+            c: coupling(&found.c),
+            z: handle(&found.z),
+        };
+        // The output is not touched.
+        let operands = buffers(operands, &problem, cotangent);
+        bk_kernels::bk_core_backward(&client, &problem, &operands, &gradients, options, strategy)?;
+        Ok(found)
+    }
+
+    fn check_backward(
+        operands: &BkPrimitives<Self>,
+        options: &BkOptions,
+        strategy: &Strategy,
+    ) -> Result<(), OperationError> {
+        check_type("a_re", operands.a_re.dtype)?;
+        plan_backward(&operands.a_re.client, &problem_of(operands), options, strategy)?;
+        Ok(())
+    }
+}
+
+fn check_type(operand: &'static str, found: DType) -> Result<(), OperationError> {
+    if found == DType::F32 {
+        return Ok(());
+    }
+    let expected = "F32: the kernel takes no other type yet".to_owned();
+    Err(OperationError::ElementType { operand, found, expected })
+}
+
+fn problem_of<B, R: CubeRuntime>(operands: &BkPrimitives<B>) -> BkProblem
+where
+    B: burn::tensor::backend::Backend<FloatTensorPrimitive = CubeTensor<R>>,
+{
+    let shape = operands.a_re.meta.shape();
+    BkProblem { batch: shape[0], n: shape[1], complex_diagonal: operands.a_im.is_some() }
+}
+
+fn buffers<B, R: CubeRuntime>(
+    operands: BkPrimitives<B>,
+    problem: &BkProblem,
+    output: cubecl::server::Handle,
+) -> BkOperands
+where
+    B: burn::tensor::backend::Backend<FloatTensorPrimitive = CubeTensor<R>>,
+{
+    let BkProblem { batch, n, .. } = *problem;
+    BkOperands {
+        a_re: rows_of(operands.a_re, n),
+        a_im: operands.a_im.map(|a_im| rows_of(a_im, n)),
+        b: couplings_of(operands.b, batch, n),
+        c: couplings_of(operands.c, batch, n),
+        z: into_contiguous(operands.z).handle,
+        output,
     }
 }
 

@@ -9,7 +9,7 @@ use burn::tensor::{DType, Shape, TensorMetadata};
 use burn_fusion::stream::{Operation, OperationStreams};
 use burn_fusion::{Fusion, FusionBackend, FusionRuntime};
 
-use crate::backend::{BkBackend, BkPrimitives};
+use crate::backend::{BkBackend, BkGradientPrimitives, BkNeeds, BkPrimitives};
 use crate::operation::OperationError;
 
 impl<B: FusionBackend + BkBackend> BkBackend for Fusion<B> {
@@ -20,10 +20,7 @@ impl<B: FusionBackend + BkBackend> BkBackend for Fusion<B> {
     ) -> Result<FloatTensor<Self>, OperationError> {
         let BkPrimitives { a_re, a_im, b, c, z } = operands;
         // The operation runs later, on another thread, where an error has nobody to go to.
-        if a_re.dtype() != DType::F32 {
-            let expected = "F32: the kernel takes no other type yet".to_owned();
-            return Err(OperationError::ElementType { operand: "a_re", found: a_re.dtype(), expected });
-        }
+        check_type(a_re.dtype())?;
         let [batch, n] = a_re.shape().dims();
         let client = a_re.client.clone();
         let output = TensorIr::uninit(client.create_empty_handle(), Shape::new([batch, n, 2]), a_re.dtype());
@@ -40,6 +37,66 @@ impl<B: FusionBackend + BkBackend> BkBackend for Fusion<B> {
         };
         Ok(client.register(streams, OperationIr::Custom(description), operation).output())
     }
+
+    fn bk_core_backward(
+        operands: BkPrimitives<Self>,
+        cotangent: FloatTensor<Self>,
+        needs: BkNeeds,
+        options: &BkOptions,
+        strategy: &Strategy,
+    ) -> Result<BkGradientPrimitives<Self>, OperationError> {
+        Self::check_backward(&operands, options, strategy)?;
+        let BkPrimitives { a_re, a_im, b, c, z } = operands;
+        let client = a_re.client.clone();
+        let dtype = a_re.dtype();
+        let needs = BkNeeds { a_im: needs.a_im && a_im.is_some(), ..needs };
+        let outputs: Vec<TensorIr> = wanted(needs, [&a_re, &a_re, &b, &c, &z].map(|operand| operand.shape()))
+            .map(|shape| TensorIr::uninit(client.create_empty_handle(), shape, dtype))
+            .collect();
+        let mut inputs = vec![cotangent, a_re, b, c, z];
+        inputs.extend(a_im);
+        let streams = OperationStreams::with_inputs(&inputs);
+        let inputs: Vec<TensorIr> = inputs.into_iter().map(|tensor| tensor.into_ir()).collect();
+        let description = CustomOpIr::new("bk_core_backward", &inputs, &outputs);
+        let operation = DeferredBackward::<B> {
+            description: description.clone(),
+            needs,
+            options: *options,
+            strategy: *strategy,
+            backend: PhantomData,
+        };
+        let mut found = client.register(streams, OperationIr::Custom(description), operation).into_iter();
+        let mut next = |wanted: bool| if wanted { found.next() } else { None };
+        Ok(BkGradientPrimitives {
+            a_re: next(needs.a_re),
+            a_im: next(needs.a_im),
+            b: next(needs.b),
+            c: next(needs.c),
+            z: next(needs.z),
+        })
+    }
+
+    fn check_backward(
+        operands: &BkPrimitives<Self>,
+        _options: &BkOptions,
+        _strategy: &Strategy,
+    ) -> Result<(), OperationError> {
+        check_type(operands.a_re.dtype())
+    }
+}
+
+fn check_type(found: DType) -> Result<(), OperationError> {
+    if found == DType::F32 {
+        return Ok(());
+    }
+    let expected = "F32: the kernel takes no other type yet".to_owned();
+    Err(OperationError::ElementType { operand: "a_re", found, expected })
+}
+
+/// Those of `a_re`, `a_im`, `b`, `c`, `z` that are needed, in this order.
+fn wanted<T>(needs: BkNeeds, all: [T; 5]) -> impl Iterator<Item = T> {
+    let BkNeeds { a_re, a_im, b, c, z } = needs;
+    all.into_iter().zip([a_re, a_im, b, c, z]).filter(|(_, wanted)| *wanted).map(|(value, _)| value)
 }
 
 #[derive(Clone, Debug)]
@@ -67,6 +124,40 @@ impl<B: FusionBackend + BkBackend> Operation<B::FusionRuntime> for Deferred<B> {
             }
             // A strategy that the device cannot take: the stream reports it at its next read.
             Err(error) => panic!("bk_core: {error}"),
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+struct DeferredBackward<B> {
+    description: CustomOpIr,
+    needs: BkNeeds,
+    options: BkOptions,
+    strategy: Strategy,
+    backend: PhantomData<B>,
+}
+
+impl<B: FusionBackend + BkBackend> Operation<B::FusionRuntime> for DeferredBackward<B> {
+    fn execute(&self, handles: &mut HandleContainer<<B::FusionRuntime as FusionRuntime>::FusionHandle>) {
+        let CustomOpIr { inputs, outputs, .. } = &self.description;
+        let mut tensor = |index: usize| handles.get_float_tensor::<B>(&inputs[index]);
+        let cotangent = tensor(0);
+        let operands = BkPrimitives {
+            a_re: tensor(1),
+            b: tensor(2),
+            c: tensor(3),
+            z: tensor(4),
+            a_im: (inputs.len() > 5).then(|| tensor(5)),
+        };
+        match B::bk_core_backward(operands, cotangent, self.needs, &self.options, &self.strategy) {
+            Ok(found) => {
+                let BkGradientPrimitives { a_re, a_im, b, c, z } = found;
+                for (output, gradient) in outputs.iter().zip([a_re, a_im, b, c, z].into_iter().flatten()) {
+                    handles.register_float_tensor::<B>(&output.id, gradient);
+                }
+            }
+            // A strategy that the device cannot take: the stream reports it at its next read.
+            Err(error) => panic!("bk_core_backward: {error}"),
         }
     }
 }

@@ -1,12 +1,13 @@
 //! The diagonal of a tridiagonal resolvent, `G_ii = [(T - zI)^-1]_ii`, as an operation on Burn tensors.
 //!
-//! [`bk_core`] is generic over the backend: [`BkBackend`] extends Burn's `Backend` by the one operation.
+//! [`bk_core`] is generic over the backend: [`BkBackend`] extends Burn's `Backend` by the one operation and its
+//! backward pass.
 //!
 //! | backend | implementation |
 //! |---|---|
 //! | `CubeBackend` (CUDA, wgpu) | the CubeCL kernel of `bk-kernels` |
 //! | `NdArray`, `Flex` | the serial scan of `bk-kernels`, threads over rows |
-//! | `Autodiff<B>` | that of `B`; where a gradient is wanted, [`tensor_bk_core`] |
+//! | `Autodiff<B>` | both passes of `B`; nothing but the operands is kept between them |
 //! | `Fusion<B>` (feature `fusion`) | that of `B`, as a custom operation of the lazy stream |
 //!
 //! [`tensor_bk_core`] is the same operation in plain tensor operations on any backend.
@@ -27,11 +28,11 @@ mod matmul;
 mod operation;
 mod tensor;
 
-pub use backend::{BkBackend, BkPrimitives};
-pub use bk_kernels::{BkError, BkOptions, NonFinite, Routine, Strategy};
+pub use backend::{BkBackend, BkGradientPrimitives, BkNeeds, BkPrimitives};
+pub use bk_kernels::{BkError, BkOptions, GradMode, NonFinite, Routine, Strategy};
 pub use left::{
     LeftPrimitives, LeftResolvent, left_resolvent, left_resolvent_with_pair, left_start, left_step,
 };
 pub use matmul::{ExactMatmul, Precision, matmul};
-pub use operation::{BkInputs, OperationError, bk_core, bk_core_with};
+pub use operation::{BkGradients, BkInputs, OperationError, bk_core, bk_core_backward, bk_core_with};
 pub use tensor::tensor_bk_core;

@@ -2,10 +2,11 @@
 
 use bk_kernels::native::ShapeError;
 use bk_kernels::{BkError, BkOptions, Strategy};
+use burn::tensor::ops::FloatTensor;
 use burn::tensor::{DType, Tensor, TensorPrimitive};
 use thiserror::Error;
 
-use crate::backend::{BkBackend, BkPrimitives};
+use crate::backend::{BkBackend, BkNeeds, BkPrimitives};
 
 /// A batch of tridiagonal matrices `T` and the spectral parameter.
 #[derive(Debug, Clone)]
@@ -20,6 +21,21 @@ pub struct BkInputs<B: burn::tensor::backend::Backend> {
     /// Sub-diagonal `T[i+1][i]`, likewise.
     pub c: Tensor<B, 2>,
     /// Spectral parameter `(Re z, Im z)`, `[2]`.
+    pub z: Tensor<B, 1>,
+}
+
+/// Gradients of a real `L`, each of the shape of its operand, sums over the batch included.
+#[derive(Debug, Clone)]
+pub struct BkGradients<B: burn::tensor::backend::Backend> {
+    /// `dL/dRe a`, `[B, N]`.
+    pub a_re: Tensor<B, 2>,
+    /// `dL/dIm a`, `[B, N]`; `None` for a real diagonal.
+    pub a_im: Option<Tensor<B, 2>>,
+    /// `dL/db`, `[B, N-1]` or `[1, N-1]`.
+    pub b: Tensor<B, 2>,
+    /// `dL/dc`, `[B, N-1]` or `[1, N-1]`.
+    pub c: Tensor<B, 2>,
+    /// `(dL/dRe z, dL/dIm z)`, `[2]`.
     pub z: Tensor<B, 1>,
 }
 
@@ -52,6 +68,15 @@ pub enum OperationError {
         /// Name of the operand.
         operand: &'static str,
     },
+    /// A backend left out a gradient that it was asked for.
+    #[error("this backend gives no gradient of `{operand}`")]
+    MissingGradient {
+        /// Name of the operand.
+        operand: &'static str,
+    },
+    /// A gradient of a gradient.
+    #[error("the gradient of `bk_core` has no gradient of its own: detach its operands")]
+    SecondDerivative,
     /// The kernel's own checks.
     #[error(transparent)]
     Kernel(#[from] BkError),
@@ -81,19 +106,62 @@ pub fn bk_core_with<B: BkBackend>(
     strategy: &Strategy,
 ) -> Result<Tensor<B, 3>, OperationError> {
     inputs.check()?;
-    let primitive = |tensor: Tensor<B, 2>| tensor.into_primitive().tensor();
-    let operands = BkPrimitives {
-        a_re: primitive(inputs.a_re),
-        a_im: inputs.a_im.map(primitive),
-        b: primitive(inputs.b),
-        c: primitive(inputs.c),
-        z: inputs.z.into_primitive().tensor(),
-    };
-    let output = B::bk_core(operands, options, strategy)?;
+    options.check()?;
+    let output = B::bk_core(inputs.into_primitives(), options, strategy)?;
     Ok(Tensor::from_primitive(TensorPrimitive::Float(output)))
 }
 
+/// The gradients of a real `L` from its derivatives by the output of [`bk_core`], `cotangent` `[B, N, 2]`.
+///
+/// This is what `Autodiff` computes in its backward pass, for use without it.
+///
+/// # Errors
+/// As [`bk_core_with`].
+pub fn bk_core_backward<B: BkBackend>(
+    inputs: BkInputs<B>,
+    cotangent: Tensor<B, 3>,
+    options: &BkOptions,
+    strategy: &Strategy,
+) -> Result<BkGradients<B>, OperationError> {
+    inputs.check()?;
+    options.check()?;
+    let [batch, n] = inputs.a_re.dims();
+    expect_shape("cotangent", cotangent.dims().to_vec(), &[vec![batch, n, 2]])?;
+    if cotangent.dtype() != inputs.a_re.dtype() {
+        let expected = format!("{:?}, the type of `a_re`", inputs.a_re.dtype());
+        return Err(OperationError::ElementType { operand: "cotangent", found: cotangent.dtype(), expected });
+    }
+    if cotangent.device() != inputs.a_re.device() {
+        return Err(OperationError::Device { operand: "cotangent" });
+    }
+    let cotangent = cotangent.into_primitive().tensor();
+    let found = B::bk_core_backward(inputs.into_primitives(), cotangent, BkNeeds::ALL, options, strategy)?;
+    let missing = |operand| OperationError::MissingGradient { operand };
+    Ok(BkGradients {
+        a_re: tensor(found.a_re.ok_or(missing("a_re"))?),
+        a_im: found.a_im.map(tensor),
+        b: tensor(found.b.ok_or(missing("b"))?),
+        c: tensor(found.c.ok_or(missing("c"))?),
+        z: tensor(found.z.ok_or(missing("z"))?),
+    })
+}
+
+fn tensor<B: BkBackend, const D: usize>(primitive: FloatTensor<B>) -> Tensor<B, D> {
+    Tensor::from_primitive(TensorPrimitive::Float(primitive))
+}
+
 impl<B: burn::tensor::backend::Backend> BkInputs<B> {
+    fn into_primitives(self) -> BkPrimitives<B> {
+        let primitive = |tensor: Tensor<B, 2>| tensor.into_primitive().tensor();
+        BkPrimitives {
+            a_re: primitive(self.a_re),
+            a_im: self.a_im.map(primitive),
+            b: primitive(self.b),
+            c: primitive(self.c),
+            z: self.z.into_primitive().tensor(),
+        }
+    }
+
     /// Checks shapes, types and devices against `a_re`.
     pub(crate) fn check(&self) -> Result<(), OperationError> {
         let [batch, n] = self.a_re.dims();

@@ -7,7 +7,7 @@
 //! result does not depend on the scale. Nothing is polished: errors may reach 128 of the units that the
 //! other implementations keep to 16 of.
 
-use bk_kernels::{BkError, BkOptions, NonFinite};
+use bk_kernels::{BkOptions, NonFinite};
 use burn::tensor::backend::Backend;
 use burn::tensor::{Bool, Tensor};
 
@@ -22,9 +22,7 @@ pub fn tensor_bk_core<B: Backend>(
     options: &BkOptions,
 ) -> Result<Tensor<B, 3>, OperationError> {
     inputs.check()?;
-    if let Some(bound) = options.max_magnitude.filter(|bound| !(bound.is_finite() && *bound > 0.0)) {
-        return Err(BkError::MaxMagnitude(bound.to_string()).into());
-    }
+    options.check()?;
     let chain = Chain::new(inputs);
     let reversed = chain.reversed();
     let left = chain.states();

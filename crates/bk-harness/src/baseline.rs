@@ -39,6 +39,11 @@ impl Baseline {
     }
 }
 
+/// Whether `candidate` stands beside `case` for its errors: the original's algorithm on the same input.
+pub(crate) fn stands_beside(candidate: &Case, case: &Case) -> bool {
+    implementation(candidate) == Some(Implementation::ThetaPhi) && same_problem(candidate, case)
+}
+
 /// What computes `case`; nothing has a choice of it but the scan.
 pub(crate) fn implementation(case: &Case) -> Option<Implementation> {
     match &case.workload {
@@ -53,7 +58,7 @@ pub(crate) fn is_host(case: &Case) -> bool {
 }
 
 /// Whether both cases of one benchmark answer the same question, each in its own way.
-fn same_problem(a: &Case, b: &Case) -> bool {
+pub(crate) fn same_problem(a: &Case, b: &Case) -> bool {
     let (WorkloadSpec::BkCore(spec_a), WorkloadSpec::BkCore(spec_b)) = (&a.workload, &b.workload) else {
         return false;
     };

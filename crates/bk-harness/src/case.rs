@@ -131,6 +131,48 @@ pub struct BkCoreSpec {
     pub max_magnitude: Option<f32>,
     /// What becomes of entries that are not finite.
     pub non_finite: NonFinite,
+    /// Which pass is launched.
+    #[serde(default, skip_serializing_if = "Pass::is_forward")]
+    pub pass: Pass,
+}
+
+/// What one launch computes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Pass {
+    /// The diagonal.
+    #[default]
+    Forward,
+    /// The exact gradients by `a`, `b`, `c` and `z`, from a cotangent of the diagonal.
+    Backward,
+    /// Both, one after the other.
+    ForwardBackward,
+}
+
+impl Pass {
+    /// Name as written in configs and ids.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Forward => "forward",
+            Self::Backward => "backward",
+            Self::ForwardBackward => "forward-backward",
+        }
+    }
+
+    /// Whether the diagonal is computed.
+    pub fn has_forward(self) -> bool {
+        self != Self::Backward
+    }
+
+    /// Whether gradients are computed.
+    pub fn has_backward(self) -> bool {
+        self != Self::Forward
+    }
+
+    /// Whether it is the default, which files and ids leave out.
+    pub fn is_forward(&self) -> bool {
+        *self == Self::Forward
+    }
 }
 
 /// Ways to compute the resolvent diagonal.
@@ -145,6 +187,11 @@ pub enum Implementation {
     Tensor,
     /// Serial float64 on the CPU: the oracle, and what speedups are relative to.
     Host,
+    /// Other people's way to do the same, in a program of its own: an external engine.
+    Peer,
+    /// The original's algorithm on the CPU, in float32 and in float64: determinants of leading and trailing blocks
+    /// without rescaling. It leaves the range of its type on long rows.
+    ThetaPhi,
 }
 
 impl Implementation {
@@ -155,7 +202,15 @@ impl Implementation {
             Self::Native => "native",
             Self::Tensor => "tensor",
             Self::Host => "host",
+            Self::Peer => "peer",
+            Self::ThetaPhi => "theta-phi",
         }
+    }
+
+    /// Whether a wrong result is a fault. `theta-phi` is in a sweep to show where it breaks: its errors are
+    /// reported, and do not make a run fail.
+    pub fn must_be_right(self) -> bool {
+        self != Self::ThetaPhi
     }
 }
 

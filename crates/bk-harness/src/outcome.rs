@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::baseline::implementation;
 use crate::case::Case;
 use crate::memory::MemoryMeasurement;
 use crate::numerics::Numerics;
@@ -15,6 +16,14 @@ pub struct CaseResult {
     pub case: Case,
     /// What came of it.
     pub outcome: Outcome,
+}
+
+impl CaseResult {
+    /// Whether the result is wrong and was expected to be able to: its errors are what it is there for.
+    pub fn is_reported(&self) -> bool {
+        matches!(self.outcome, Outcome::Invalid { .. })
+            && implementation(&self.case).is_some_and(|one| !one.must_be_right())
+    }
 }
 
 /// The four ways in which a case ends.

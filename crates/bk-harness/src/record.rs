@@ -82,6 +82,8 @@ pub struct Tally {
     pub failed: usize,
     /// Gave a result or a time that cannot be true.
     pub invalid: usize,
+    /// Gave a wrong result and may: see [`CaseResult::is_reported`].
+    pub reported: usize,
 }
 
 impl Tally {
@@ -93,6 +95,7 @@ impl Tally {
                 Outcome::Measured(_) => tally.measured += 1,
                 Outcome::Skipped { .. } => tally.skipped += 1,
                 Outcome::Failed { .. } => tally.failed += 1,
+                Outcome::Invalid { .. } if result.is_reported() => tally.reported += 1,
                 Outcome::Invalid { .. } => tally.invalid += 1,
             }
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::case::{
     BkCoreSpec, CacheChoice, Case, ClockChoice, Couplings, ElementType, Family, Implementation, MeasureSpec,
-    Mode, NonFinite, Preset, Strategy, WorkloadSpec,
+    Mode, NonFinite, Pass, Preset, Strategy, WorkloadSpec,
 };
 use crate::config::{Axes, Benchmark, BenchmarkKind, Config, RuntimeOptions};
 use crate::device::{DeviceClass, DeviceInfo};
@@ -48,6 +48,7 @@ pub(crate) fn case(target: &str, implementation: Implementation, n: usize) -> Ca
             seed: 42,
             max_magnitude: None,
             non_finite: NonFinite::Propagate,
+            pass: Pass::Forward,
         }),
         measure: measure_spec(),
     }
@@ -133,6 +134,7 @@ pub(crate) fn config() -> Config {
         analysis: "How does the time of a launch grow with the length of a row?\n".to_owned(),
         quick: false,
         runtime: RuntimeOptions::default(),
+        engines: Vec::new(),
         benchmarks: vec![Benchmark {
             name: "scaling".to_owned(),
             kind: BenchmarkKind::BkCore,
@@ -159,6 +161,7 @@ pub(crate) fn config() -> Config {
             vocabulary: None,
             cpu_dtype: None,
             force: false,
+            pass: Pass::Forward,
             measure: measure_spec(),
         }],
         kpis: Vec::new(),

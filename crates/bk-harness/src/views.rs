@@ -13,7 +13,7 @@ use jiff::Timestamp;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
-use crate::baseline::{Baseline, is_host};
+use crate::baseline::{Baseline, is_host, stands_beside};
 use crate::case::{Case, ElementType, WorkloadSpec};
 use crate::kpi::{self, KpiResult, Metric, MetricValue, metrics};
 use crate::outcome::{CaseResult, Outcome};
@@ -97,7 +97,8 @@ pub fn write(out: &Path, run: &Run) -> Result<Vec<PathBuf>, StoreError> {
     Ok(written)
 }
 
-/// The part of `run` that concerns `target`: its cases, and those that they are compared to.
+/// The part of `run` that concerns `target`: its cases, those that they are compared to, and the original's
+/// algorithm on their inputs.
 pub fn restricted(run: &Run, target: &str) -> Run {
     let own: Vec<&Case> =
         run.results.iter().map(|result| &result.case).filter(|case| case.target == target).collect();
@@ -105,7 +106,8 @@ pub fn restricted(run: &Run, target: &str) -> Run {
         .results
         .iter()
         .filter(|result| {
-            result.case.target == target || own.iter().any(|case| is_baseline(&result.case, case))
+            let needed = |case: &&Case| is_baseline(&result.case, case) || stands_beside(&result.case, case);
+            result.case.target == target || own.iter().any(needed)
         })
         .cloned()
         .collect();

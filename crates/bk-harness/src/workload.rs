@@ -6,6 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use thiserror::Error;
 
+use crate::device::{DeviceClass, DeviceInfo};
 use crate::numerics::Numerics;
 
 /// Something that can be launched, waited for and checked.
@@ -126,6 +127,26 @@ pub struct InputSets {
     pub cpu: bool,
 }
 
+/// Cache assumed where a device does not tell.
+const UNKNOWN_CACHE: u64 = 64 << 20;
+
+/// Input sets at most; more would only cost time to make.
+const MOST_SETS: u64 = 256;
+
+impl InputSets {
+    /// As many sets as it takes to outgrow the cache of `device` twice, at least 2 and at most 256; one on a
+    /// CPU, where inputs are not rotated.
+    pub fn for_work(work: &Work, device: &DeviceInfo) -> Self {
+        if device.class != DeviceClass::Gpu {
+            return Self { count: 1, exceed_cache: false, cpu: true };
+        }
+        let bytes = (work.bytes_read + work.bytes_written).max(1);
+        let target = 2 * device.l2_bytes.unwrap_or(UNKNOWN_CACHE);
+        let count = target.div_ceil(bytes).clamp(2, MOST_SETS);
+        Self { count: count as usize, exceed_cache: count * bytes >= target, cpu: false }
+    }
+}
+
 /// Why a case has no measurement.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum Failure {
@@ -135,4 +156,48 @@ pub enum Failure {
     /// It was tried and did not work.
     #[error("{0}")]
     Execution(String),
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn device(class: DeviceClass, l2_bytes: Option<u64>) -> DeviceInfo {
+        DeviceInfo {
+            target: "cuda".to_owned(),
+            name: "Example GPU".to_owned(),
+            class,
+            runtime: "cuda".to_owned(),
+            driver: None,
+            multiprocessors: None,
+            memory_bytes: None,
+            l2_bytes,
+            max_tensor_bytes: None,
+            plane_size: None,
+        }
+    }
+
+    fn sets(bytes: u64, device: &DeviceInfo) -> InputSets {
+        let work = Work { elements: 1, bytes_read: bytes / 2, bytes_written: bytes / 2, flops: 0 };
+        InputSets::for_work(&work, device)
+    }
+
+    #[test]
+    fn input_sets_outgrow_the_cache_of_a_gpu_twice_where_256_of_them_do() {
+        let gpu = device(DeviceClass::Gpu, Some(50 << 20));
+        assert_eq!(sets(10 << 20, &gpu), InputSets { count: 10, exceed_cache: true, cpu: false });
+        assert_eq!(sets(1 << 30, &gpu), InputSets { count: 2, exceed_cache: true, cpu: false });
+        assert_eq!(sets(1 << 10, &gpu), InputSets { count: 256, exceed_cache: false, cpu: false });
+        assert_eq!(sets(64 << 20, &device(DeviceClass::Gpu, None)).count, 2);
+    }
+
+    #[test]
+    fn inputs_are_not_rotated_on_a_cpu() {
+        for class in [DeviceClass::Cpu, DeviceClass::Software] {
+            assert_eq!(
+                sets(1 << 10, &device(class, None)),
+                InputSets { count: 1, exceed_cache: false, cpu: true }
+            );
+        }
+    }
 }

@@ -113,7 +113,8 @@ impl<B: BkBackend> Phase2Block<B> {
         Ok(Passed { x, next, diagnostics })
     }
 
-    /// `x + G · bk_proj`.
+    /// `x + G · bk_proj`, with the potential and `G`.
+    #[allow(clippy::type_complexity, reason = "three tensors, named in the line above")]
     fn resolve(
         &self,
         x: Tensor<B, 3>,

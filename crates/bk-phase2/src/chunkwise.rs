@@ -137,7 +137,7 @@ impl<B: BkBackend> Chunks<B> {
             .reshape([batch, chunks, chunk_len, 3, heads, width])
             .permute([3, 0, 1, 4, 2, 5])
             .reshape([3 * rows, chunk_len, width]);
-        let part = |part: usize| qkv.clone().slice([part * rows..(part + 1) * rows]);
+        let part = |part: usize| qkv.clone().narrow(0, part * rows, rows);
         let (q, k, v) = (part(0), part(1), part(2));
         let sums = pad(decay, padded).reshape([batch, chunks, chunk_len]).cumsum(2);
         Self { sizes, plan, precision, q, k, v, sums, eta, initial }

@@ -199,7 +199,6 @@ impl Phase2Config {
                 self.d_model
             ));
         }
-        // The basis of wider heads is the same to working precision in all its columns' neighbours.
         if self.head_dim > zeros {
             problems.push(format!("`head_dim` is {}, expected at most {zeros}", self.head_dim));
         }

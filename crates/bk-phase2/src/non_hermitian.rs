@@ -8,7 +8,7 @@
 //! both are here, [`Dissipation`]. Its resolvent of a language model looks ahead: [`Resolvent::Causal`] is
 //! the left-connected one, which does not. Its gradient has the diagonal alone; ours is that of the formula.
 
-use bk_burn::{BkBackend, BkInputs, BkOptions, NonFinite, Precision, bk_core, left_resolvent};
+use bk_burn::{BkBackend, BkInputs, BkOptions, GradMode, NonFinite, Precision, bk_core, left_resolvent};
 use burn::module::{Module, Param};
 use burn::tensor::backend::Backend;
 use burn::tensor::{DType, Tensor, activation};
@@ -22,7 +22,8 @@ use crate::layers::{Dense, cast_param};
 pub const MAX_MAGNITUDE: f32 = 50.0;
 
 /// What the operation does with poles and NaN in this model.
-pub const OPTIONS: BkOptions = BkOptions { max_magnitude: Some(MAX_MAGNITUDE), non_finite: NonFinite::Zero };
+pub const OPTIONS: BkOptions =
+    BkOptions { max_magnitude: Some(MAX_MAGNITUDE), non_finite: NonFinite::Zero, gradient: GradMode::Exact };
 
 /// Potential and decay of each token.
 #[derive(Debug, Clone)]
@@ -111,7 +112,7 @@ impl<B: BkBackend> DissipativeBk<B> {
         let [_, n] = potential.v.dims();
         // A chain of one site has no couplings; the operation takes any [1, 1] in their place.
         let links = (n - 1).max(1);
-        let couplings = |h0: &Param<Tensor<B, 1>>| h0.val().slice([0..links]).reshape([1, links]);
+        let couplings = |h0: &Param<Tensor<B, 1>>| h0.val().narrow(0, 0, links).reshape([1, links]);
         BkInputs {
             a_re: potential.v.clone(),
             a_im: dissipation(potential, config),

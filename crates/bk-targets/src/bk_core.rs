@@ -3,27 +3,28 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use bk_burn::{BkInputs, OperationError, bk_core_with, tensor_bk_core};
-use bk_harness::case::{BkCoreSpec, Implementation};
+use bk_burn::{BkGradients, BkInputs, OperationError, bk_core_backward, bk_core_with, tensor_bk_core};
+use bk_harness::case::{BkCoreSpec, Implementation, Pass};
 use bk_harness::device::{DeviceClass, DeviceInfo};
 use bk_harness::numerics::Numerics;
 use bk_harness::workload::{Failure, InputSets, Work, Workload};
 use bk_kernels::inputs::Inputs;
 use bk_kernels::reference::{Reference, compare, resolvent};
 use bk_kernels::{BkError, BkOptions, Strategy};
+use bk_oracle::conversions::{allowed_units, inputs, numerics, options, strategy};
 use burn::tensor::backend::{Backend, BackendTypes};
 use burn::tensor::{Tensor, TensorData};
 
-use crate::conversions::{allowed_units, inputs, numerics, options, problem, strategy};
+use crate::gradients::{compare_gradients, cotangent, graver, read_gradients, upload_cotangent, work};
 use crate::platform::Platform;
 
-/// Cache assumed where a device does not tell.
-const UNKNOWN_CACHE: u64 = 64 << 20;
-/// Input sets at most; more would only cost time to make.
-const MOST_SETS: u64 = 256;
-
-type Output<P> = Tensor<<P as Platform>::Backend, 3>;
+type Values<P> = Tensor<<P as Platform>::Backend, 3>;
 type Operands<P> = BkInputs<<P as Platform>::Backend>;
+
+/// What a launch reads: the matrix, and the cotangent of a backward pass.
+type Set<P> = (Operands<P>, Option<Values<P>>);
+/// What a launch writes.
+type Output<P> = (Option<Values<P>>, Option<BkGradients<<P as Platform>::Backend>>);
 
 /// One case on one backend.
 pub(crate) struct BkCoreWorkload<P: Platform> {
@@ -31,8 +32,10 @@ pub(crate) struct BkCoreWorkload<P: Platform> {
     call: Call,
     /// Input set 0 on the host, for the oracle.
     reference_inputs: Inputs,
+    /// Its cotangent, of a backward pass.
+    reference_cotangent: Vec<[f32; 2]>,
     oracle: Option<Reference>,
-    sets: Vec<Operands<P>>,
+    sets: Vec<Set<P>>,
     /// The last output of each set: kept, so that the allocator rotates over as much memory as the inputs do.
     outputs: Vec<Option<Output<P>>>,
     input_sets: InputSets,
@@ -43,12 +46,22 @@ pub(crate) struct BkCoreWorkload<P: Platform> {
 #[derive(Clone, Copy)]
 struct Call {
     implementation: Implementation,
+    pass: Pass,
     options: BkOptions,
     strategy: Strategy,
 }
 
 impl Call {
-    fn run<P: Platform>(&self, inputs: Operands<P>) -> Result<Output<P>, OperationError> {
+    fn run<P: Platform>(&self, (inputs, cotangent): Set<P>) -> Result<Output<P>, OperationError> {
+        let values = if self.pass.has_forward() { Some(self.forward::<P>(inputs.clone())?) } else { None };
+        let gradients = match cotangent {
+            Some(cotangent) => Some(bk_core_backward(inputs, cotangent, &self.options, &self.strategy)?),
+            None => None,
+        };
+        Ok((values, gradients))
+    }
+
+    fn forward<P: Platform>(&self, inputs: Operands<P>) -> Result<Values<P>, OperationError> {
         match self.implementation {
             Implementation::Tensor => tensor_bk_core(inputs, &self.options),
             _ => bk_core_with(inputs, &self.options, &self.strategy),
@@ -61,27 +74,29 @@ impl<P: Platform> BkCoreWorkload<P> {
     pub(crate) fn new(platform: Rc<P>, info: &DeviceInfo, spec: &BkCoreSpec) -> Result<Self, Failure> {
         refuse_what_cannot_run(spec, info)?;
         let reference_inputs = inputs(spec, 0);
-        let problem = problem(&reference_inputs);
-        let work = Work {
-            elements: reference_inputs.sites() as u64,
-            bytes_read: problem.bytes_read(reference_inputs.shared),
-            bytes_written: problem.bytes_written(),
-            flops: problem.flops(),
+        let work = work(&reference_inputs, spec.pass);
+        let input_sets = InputSets::for_work(&work, info);
+        let upload_set = |inputs: &Inputs, set: usize| {
+            let operands = upload::<P>(inputs, platform.device());
+            let cotangent =
+                spec.pass.has_backward().then(|| upload_cotangent(&cotangent(spec, set), &operands));
+            (operands, cotangent)
         };
-        let input_sets = input_sets(&work, info);
-        let mut sets = vec![upload::<P>(&reference_inputs, platform.device())];
+        let mut sets = vec![upload_set(&reference_inputs, 0)];
         for set in 1..input_sets.count {
-            sets.push(upload::<P>(&inputs(spec, set), platform.device()));
+            sets.push(upload_set(&inputs(spec, set), set));
         }
         platform.synchronize()?;
         Ok(Self {
             platform,
             call: Call {
                 implementation: spec.implementation,
+                pass: spec.pass,
                 options: options(spec),
                 strategy: strategy(spec.strategy),
             },
             reference_inputs,
+            reference_cotangent: if spec.pass.has_backward() { cotangent(spec, 0) } else { Vec::new() },
             oracle: None,
             outputs: vec![None; sets.len()],
             sets,
@@ -103,7 +118,7 @@ impl<P: Platform> BkCoreWorkload<P> {
     /// output, and then an entry which is never written is seen. The tests of the kernels poison for certain.
     fn poison(&self) -> Result<(), Failure> {
         let shape = [self.reference_inputs.batch, self.reference_inputs.n, 2];
-        let poison = Output::<P>::full(shape, f32::NAN, self.platform.device());
+        let poison = Values::<P>::full(shape, f32::NAN, self.platform.device());
         self.platform.synchronize()?;
         drop(poison);
         Ok(())
@@ -137,7 +152,7 @@ impl<P: Platform> Workload for BkCoreWorkload<P> {
         if !self.platform.has_device_time() {
             return Ok(None);
         }
-        let sets: Vec<Operands<P>> = (0..launches as usize)
+        let sets: Vec<Set<P>> = (0..launches as usize)
             .map(|launch| self.sets[(first_set + launch) % self.sets.len()].clone())
             .collect();
         let call = self.call;
@@ -156,14 +171,23 @@ impl<P: Platform> Workload for BkCoreWorkload<P> {
     fn verify(&mut self) -> Result<Numerics, Failure> {
         self.outputs[0] = None;
         self.poison()?;
-        let output = self.call.run::<P>(self.sets[0].clone()).map_err(failure)?;
-        self.platform.synchronize()?;
-        let values = read(output)?;
+        let (values, gradients) = self.call.run::<P>(self.sets[0].clone()).map_err(failure)?;
         self.platform.synchronize()?;
         let allowed = allowed_units(self.call.implementation);
         let options = self.call.options;
-        let oracle = self.oracle()?;
-        Ok(numerics(compare(&values, oracle, &options, allowed), allowed))
+        let mut proofs = Vec::new();
+        if let Some(values) = values {
+            let values = read(values)?;
+            proofs.push(numerics(compare(&values, self.oracle()?, &options, allowed), allowed));
+        }
+        if let Some(gradients) = gradients {
+            let gradients = read_gradients(gradients)?;
+            let (inputs, cotangent) = (&self.reference_inputs, &self.reference_cotangent);
+            proofs.push(compare_gradients(&gradients, inputs, cotangent, &options, allowed)?);
+        }
+        self.platform.synchronize()?;
+        let proof = proofs.into_iter().reduce(graver);
+        proof.ok_or_else(|| Failure::Execution("the case has no pass to verify".to_owned()))
     }
 }
 
@@ -210,6 +234,11 @@ fn refuse_what_cannot_run(spec: &BkCoreSpec, info: &DeviceInfo) -> Result<(), Fa
              {SOFTWARE_SITES} sites there"
         )));
     }
+    if spec.pass.has_backward() && spec.implementation == Implementation::Tensor {
+        return Err(Failure::Skip(
+            "`tensor` has no backward pass of its own: it is that of Burn's autodiff".to_owned(),
+        ));
+    }
     let output = 8 * spec.batch as u64 * spec.n as u64;
     match info.max_tensor_bytes {
         Some(most) if output > most => Err(Failure::Skip(format!(
@@ -217,17 +246,6 @@ fn refuse_what_cannot_run(spec: &BkCoreSpec, info: &DeviceInfo) -> Result<(), Fa
         ))),
         _ => Ok(()),
     }
-}
-
-/// As many sets as it takes to outgrow the cache twice.
-fn input_sets(work: &Work, info: &DeviceInfo) -> InputSets {
-    if info.class != DeviceClass::Gpu {
-        return InputSets { count: 1, exceed_cache: false, cpu: true };
-    }
-    let bytes = work.bytes_read + work.bytes_written;
-    let target = 2 * info.l2_bytes.unwrap_or(UNKNOWN_CACHE);
-    let count = target.div_ceil(bytes).clamp(2, MOST_SETS);
-    InputSets { count: count as usize, exceed_cache: count * bytes >= target, cpu: false }
 }
 
 fn failure(error: OperationError) -> Failure {

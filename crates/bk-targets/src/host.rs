@@ -1,9 +1,10 @@
-//! The target `host`: the serial float64 scan on one core, which speedups are relative to.
+//! The target `host`: the serial float64 scan on one core, which speedups are relative to, and the original's
+//! algorithm, which shows why it is not.
 
 use std::hint::black_box;
 use std::path::{Path, PathBuf};
 
-use bk_harness::case::{BkCoreSpec, Case, ElementType, Implementation, Strategy, WorkloadSpec};
+use bk_harness::case::{BkCoreSpec, Case, ElementType, Implementation, Pass, Strategy, WorkloadSpec};
 use bk_harness::device::{DeviceClass, DeviceInfo};
 use bk_harness::memory::MemoryWorkload;
 use bk_harness::numerics::Numerics;
@@ -12,10 +13,13 @@ use bk_harness::vectors::VectorRow;
 use bk_harness::workload::{Failure, InputSets, Work, Workload};
 use bk_kernels::BkOptions;
 use bk_kernels::inputs::Inputs;
-use bk_kernels::reference::{compare, resolvent, resolvent_values};
+use bk_kernels::native::Gradients;
+use bk_kernels::reference::{compare, resolvent, resolvent_values, serial_gradients};
+use bk_oracle::conversions::{allowed_units, inputs, numerics, options};
 
-use crate::conversions::{allowed_units, inputs, numerics, options, problem};
+use crate::gradients::{compare_gradients, cotangent, graver, work};
 use crate::target::Target;
+use crate::theta_phi::ThetaPhiWorkload;
 use crate::vectors::check_vectors;
 
 const NO_MODEL: &str = "the target `host` has the scan alone and not the model";
@@ -52,11 +56,14 @@ impl Target for HostTarget {
         let WorkloadSpec::BkCore(spec) = &case.workload else {
             return Err(Failure::Skip("the target `host` runs no models".to_owned()));
         };
-        if spec.implementation != Implementation::Host {
-            let name = spec.implementation.name();
-            return Err(Failure::Skip(format!("the target `host` has no implementation `{name}`")));
+        match (spec.implementation, case.dtype) {
+            (Implementation::Host, ElementType::F64) => Ok(Box::new(HostWorkload::new(spec))),
+            (Implementation::ThetaPhi, dtype) => ThetaPhiWorkload::open(spec, dtype),
+            (implementation, dtype) => {
+                let (name, dtype) = (implementation.name(), dtype.name());
+                Err(Failure::Skip(format!("the target `host` has no implementation `{name}` in {dtype}")))
+            }
         }
-        Ok(Box::new(HostWorkload::new(spec)))
     }
 
     fn memory_workload(&mut self, _case: &Case) -> Result<Box<dyn MemoryWorkload>, Failure> {
@@ -64,7 +71,11 @@ impl Target for HostTarget {
     }
 
     fn verify_vectors(&mut self, dir: Option<&Path>, _strategy: Strategy) -> Result<Vec<VectorRow>, Failure> {
-        check_vectors(dir, host_values)
+        let gradients = |inputs: &Inputs, cotangent: &[[f32; 2]], options: &BkOptions| {
+            let found = serial_gradients(inputs, cotangent, options);
+            found.map(|found| found.to_float32()).map_err(|error| Failure::Execution(error.to_string()))
+        };
+        check_vectors(dir, host_values, Some(gradients))
     }
 
     fn verify_phase2(
@@ -97,25 +108,29 @@ fn host_values(inputs: &Inputs, options: &BkOptions) -> Result<Vec<f32>, Failure
 
 struct HostWorkload {
     inputs: Inputs,
+    /// Of a backward pass.
+    cotangent: Vec<[f32; 2]>,
+    pass: Pass,
     options: BkOptions,
 }
 
 impl HostWorkload {
     fn new(spec: &BkCoreSpec) -> Self {
-        Self { inputs: inputs(spec, 0), options: options(spec) }
+        let cotangent = if spec.pass.has_backward() { cotangent(spec, 0) } else { Vec::new() };
+        Self { inputs: inputs(spec, 0), cotangent, pass: spec.pass, options: options(spec) }
+    }
+
+    fn gradients(&self) -> Result<Gradients<f64>, Failure> {
+        serial_gradients(black_box(&self.inputs), &self.cotangent, &self.options)
+            .map_err(|error| Failure::Execution(error.to_string()))
     }
 }
 
 impl Workload for HostWorkload {
     fn work(&self) -> Work {
-        let problem = problem(&self.inputs);
-        Work {
-            elements: self.inputs.sites() as u64,
-            bytes_read: problem.bytes_read(self.inputs.shared),
-            // Two float64 a site.
-            bytes_written: 2 * problem.bytes_written(),
-            flops: problem.flops(),
-        }
+        let work = work(&self.inputs, self.pass);
+        // Results are float64.
+        Work { bytes_written: 2 * work.bytes_written, ..work }
     }
 
     fn input_sets(&self) -> InputSets {
@@ -123,8 +138,14 @@ impl Workload for HostWorkload {
     }
 
     fn launch(&mut self, _set: usize) -> Result<(), Failure> {
-        let values = resolvent_values(black_box(&self.inputs), &self.options);
-        black_box(values).map(drop).map_err(|error| Failure::Execution(error.to_string()))
+        if self.pass.has_forward() {
+            let values = resolvent_values(black_box(&self.inputs), &self.options);
+            black_box(values).map(drop).map_err(|error| Failure::Execution(error.to_string()))?;
+        }
+        if self.pass.has_backward() {
+            black_box(self.gradients()?);
+        }
+        Ok(())
     }
 
     fn synchronize(&mut self) -> Result<(), Failure> {
@@ -132,9 +153,22 @@ impl Workload for HostWorkload {
     }
 
     fn verify(&mut self) -> Result<Numerics, Failure> {
+        let allowed = allowed_units(Implementation::Host);
+        let gradients = if self.pass.has_backward() {
+            let found = self.gradients()?.to_float32();
+            Some(compare_gradients(&found, &self.inputs, &self.cotangent, &self.options, allowed)?)
+        } else {
+            None
+        };
+        if !self.pass.has_forward() {
+            return gradients.ok_or_else(|| Failure::Execution("the case has no pass to verify".to_owned()));
+        }
         let output = host_values(&self.inputs, &self.options)?;
         let oracle = resolvent(&self.inputs).map_err(|error| Failure::Execution(error.to_string()))?;
-        let allowed = allowed_units(Implementation::Host);
-        Ok(numerics(compare(&output, &oracle, &self.options, allowed), allowed))
+        let values = numerics(compare(&output, &oracle, &self.options, allowed), allowed);
+        Ok(match gradients {
+            Some(gradients) => graver(values, gradients),
+            None => values,
+        })
     }
 }

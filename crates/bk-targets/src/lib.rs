@@ -7,7 +7,7 @@
 //! [`MemoryBenchmark`] measure one case from a Rust program.
 
 mod bk_core;
-mod conversions;
+mod gradients;
 mod host;
 mod library;
 #[cfg(feature = "ndarray")]
@@ -17,6 +17,7 @@ mod platform;
 mod registry;
 mod runtime;
 mod target;
+mod theta_phi;
 mod vectors;
 
 pub use library::{

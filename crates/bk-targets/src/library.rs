@@ -4,7 +4,7 @@ mod models;
 
 use bk_harness::case::{
     BkCoreSpec, CacheChoice, Case, ClockChoice, Couplings, ElementType, Family, Implementation, MeasureSpec,
-    NonFinite, Strategy, WorkloadSpec,
+    NonFinite, Pass, Strategy, WorkloadSpec,
 };
 use bk_harness::device::DeviceInfo;
 use bk_harness::kpi::{Metric, MetricValue, metrics};
@@ -92,6 +92,7 @@ impl BkCoreBenchmark {
             seed: 42,
             max_magnitude: None,
             non_finite: NonFinite::Propagate,
+            pass: Pass::Forward,
         };
         let measure = MeasureSpec {
             clock: ClockChoice::Auto,
@@ -138,6 +139,13 @@ impl BkCoreBenchmark {
     #[must_use]
     pub fn seed(mut self, seed: u64) -> Self {
         self.spec.seed = seed;
+        self
+    }
+
+    /// The pass that a launch computes.
+    #[must_use]
+    pub fn pass(mut self, pass: Pass) -> Self {
+        self.spec.pass = pass;
         self
     }
 

@@ -2,16 +2,19 @@
 
 use std::path::Path;
 
-use bk_burn::bk_core_with;
+use bk_burn::{bk_core_backward, bk_core_with};
 use bk_harness::case::Strategy;
 use bk_harness::vectors::VectorRow;
 use bk_harness::workload::Failure;
-use bk_kernels::BkOptions;
 use bk_kernels::inputs::Inputs;
+use bk_kernels::native::Gradients;
+use bk_kernels::reference::GradientCheck;
 use bk_kernels::vectors::{Vector, VectorCheck, load_dir, load_embedded};
+use bk_kernels::{BkOptions, Routine};
+use bk_oracle::conversions;
 
 use crate::bk_core::{read, upload};
-use crate::conversions;
+use crate::gradients::{read_gradients, upload_cotangent};
 use crate::platform::Platform;
 
 /// Units of error that serial and polished scans keep to.
@@ -24,33 +27,70 @@ pub(crate) fn verify_vectors<P: Platform>(
     strategy: Strategy,
 ) -> Result<Vec<VectorRow>, Failure> {
     let strategy = conversions::strategy(strategy);
-    check_vectors(dir, |inputs, options| {
+    let values = |inputs: &Inputs, options: &BkOptions| {
         let operands = upload::<P>(inputs, platform.device());
         let output = bk_core_with(operands, options, &strategy)
             .map_err(|error| Failure::Execution(error.to_string()))?;
         platform.synchronize()?;
         read(output)
-    })
+    };
+    let gradients = |inputs: &Inputs, cotangent: &[[f32; 2]], options: &BkOptions| {
+        let operands = upload::<P>(inputs, platform.device());
+        let cotangent = upload_cotangent(cotangent, &operands);
+        let found = bk_core_backward(operands, cotangent, options, &strategy)
+            .map_err(|error| Failure::Execution(error.to_string()))?;
+        platform.synchronize()?;
+        read_gradients(found)
+    };
+    // The backward pass has no serial routine.
+    let has_backward = strategy.routine != Some(Routine::Serial);
+    check_vectors(dir, values, has_backward.then_some(gradients))
 }
 
-/// Computes every vector by `run` and compares.
+/// Computes every vector by `values`, and its gradients by `gradients`, and compares: a row each.
 pub(crate) fn check_vectors(
     dir: Option<&Path>,
-    run: impl Fn(&Inputs, &BkOptions) -> Result<Vec<f32>, Failure>,
+    values: impl Fn(&Inputs, &BkOptions) -> Result<Vec<f32>, Failure>,
+    gradients: Option<impl Fn(&Inputs, &[[f32; 2]], &BkOptions) -> Result<Gradients<f32>, Failure>>,
 ) -> Result<Vec<VectorRow>, Failure> {
     let vectors = match dir {
         Some(dir) => load_dir(dir),
         None => load_embedded(),
     };
     let vectors = vectors.map_err(|error| Failure::Execution(error.to_string()))?;
-    vectors
-        .iter()
-        .map(|vector| {
-            let output = run(&vector.inputs, &BkOptions::default())
-                .map_err(|error| Failure::Execution(format!("vector {}: {error}", vector.name)))?;
-            Ok(row(vector, &vector.check(&output, ALLOWED_UNITS)))
-        })
-        .collect()
+    let options = BkOptions::default();
+    let mut rows = Vec::new();
+    for vector in &vectors {
+        let failed = |error: Failure| Failure::Execution(format!("vector {}: {error}", vector.name));
+        let output = values(&vector.inputs, &options).map_err(failed)?;
+        rows.push(row(vector, &vector.check(&output, ALLOWED_UNITS)));
+        if let Some(gradients) = &gradients {
+            let found = gradients(&vector.inputs, &vector.cotangent, &options).map_err(failed)?;
+            rows.push(gradient_row(vector, &vector.check_gradients(&found, ALLOWED_UNITS)));
+        }
+    }
+    Ok(rows)
+}
+
+fn gradient_row(vector: &Vector, check: &GradientCheck) -> VectorRow {
+    let note = match check.worst {
+        Some((gradient, index)) if !check.passed => {
+            format!(
+                "{} of {} wrong, the worst that of `{gradient}` at {index}",
+                check.failures, check.compared
+            )
+        }
+        _ => vector.note.clone(),
+    };
+    VectorRow {
+        name: format!("{} gradients", vector.name),
+        n: vector.inputs.n,
+        batch: vector.inputs.batch,
+        worst_units: check.worst_units.is_finite().then_some(check.worst_units),
+        allowed_units: ALLOWED_UNITS,
+        passed: check.passed,
+        note,
+    }
 }
 
 fn row(vector: &Vector, check: &VectorCheck) -> VectorRow {

@@ -27,6 +27,39 @@ fn a_target_that_is_not_there_is_told_before_anything_runs() {
 
 #[cfg(feature = "ndarray")]
 #[test]
+fn every_vector_is_held_to_its_values_and_to_its_gradients() {
+    use bk_harness::case::Strategy;
+
+    for name in ["host", "ndarray"] {
+        let dtype = if name == "host" { ElementType::F64 } else { ElementType::F32 };
+        let rows = open(name, dtype).unwrap().verify_vectors(None, Strategy::Auto).unwrap();
+        assert_eq!(rows.len(), 2 * 32, "{name}");
+        assert!(rows.iter().all(|row| row.passed), "{name}: {rows:?}");
+        assert_eq!(rows.iter().filter(|row| row.name.ends_with(" gradients")).count(), 32, "{name}");
+    }
+}
+
+#[cfg(feature = "ndarray")]
+#[test]
+fn both_passes_are_proven_right_and_cost_what_each_costs() {
+    use bk_harness::case::Pass;
+
+    let of = |pass| BkCoreBenchmark::new("ndarray", 2, 100).pass(pass).samples(5).warmups(1).run().unwrap();
+    let [forward, backward, both] = [Pass::Forward, Pass::Backward, Pass::ForwardBackward].map(of);
+    for report in [&forward, &backward, &both] {
+        assert!(report.numerics().max_error_units <= 16.0, "{:?}", report.numerics());
+    }
+    // a, b, c and G in 4 bytes each; then a, b, c, the cotangent, and a gradient of each of a, b, c.
+    let bytes = |report: &bk_targets::BkCoreReport| {
+        report.measurement.work.bytes_read + report.measurement.work.bytes_written
+    };
+    assert_eq!(bytes(&forward), 4 * (200 + 2 * 198 + 400) + 8);
+    assert_eq!(bytes(&backward), 4 * (2 * (200 + 2 * 198) + 400) + 16);
+    assert_eq!(bytes(&both), bytes(&forward) + bytes(&backward));
+}
+
+#[cfg(feature = "ndarray")]
+#[test]
 fn the_native_scan_is_right_and_its_speedup_is_the_ratio_of_both_times() {
     use bk_harness::outcome::Measurement;
 

@@ -25,7 +25,7 @@ use bk_harness::models::AnalyticBytes;
 use bk_harness::numerics::Numerics;
 use bk_harness::outcome::{CacheState, Clock, Measurement, Outcome, Statistics, Timing};
 use bk_harness::phase2::{ExportOutcome, ParityBound, ParityFile, ParityOutcome, ParityRow};
-use bk_harness::protocol::{Event, PROTOCOL_VERSION, Phase, Request};
+use bk_harness::protocol::{Event, PROTOCOL_VERSION, Phase, Request, Role};
 use bk_harness::vectors::{VectorRow, VectorsOutcome};
 use bk_harness::workload::Work;
 use clap::{Parser, ValueEnum};
@@ -115,6 +115,7 @@ fn main() -> io::Result<()> {
     }
     send(&Event::Hello {
         protocol: arguments.version,
+        role: Role::Worker,
         engine: "fake_worker".to_owned(),
         device: Box::new(device(&arguments)),
         versions: BTreeMap::from([("made-up".to_owned(), arguments.dtype.clone())]),
@@ -123,6 +124,7 @@ fn main() -> io::Result<()> {
         match serde_json::from_str(&line?)? {
             Request::Run { case } => run(&arguments, &case)?,
             Request::VerifyVectors { .. } => send(&Event::Vectors { outcome: vectors(&arguments) })?,
+            Request::Prepare { .. } | Request::Measure { .. } => eprintln!("not an engine"),
             Request::VerifyPhase2 { .. } => send(&Event::Parity { outcome: parity(&arguments) })?,
             Request::ExportPhase2 { .. } => send(&Event::Exported { outcome: exported(&arguments) })?,
             Request::Exit => break,

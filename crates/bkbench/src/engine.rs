@@ -30,7 +30,7 @@ mod with_targets {
     use bk_harness::measure::{measure, measure_memory};
     use bk_harness::outcome::Outcome;
     use bk_harness::phase2::{ExportOutcome, ExportSource, MatmulPrecision, ParityOutcome};
-    use bk_harness::protocol::{Event, PROTOCOL_VERSION, Phase};
+    use bk_harness::protocol::{Event, PROTOCOL_VERSION, Phase, Role};
     use bk_harness::vectors::VectorsOutcome;
     use bk_harness::workload::Failure;
     use bk_targets::{RuntimeSetup, Target};
@@ -65,6 +65,7 @@ mod with_targets {
         fn hello(&self) -> Event {
             Event::Hello {
                 protocol: PROTOCOL_VERSION,
+                role: Role::Worker,
                 engine: "bkbench".to_owned(),
                 device: Box::new(self.0.device().clone()),
                 versions: self.0.versions(),

@@ -42,6 +42,21 @@ pub(crate) enum Error {
     /// `bkbench memory` without a model.
     #[error("none of these configs has a selected case of the kind phase2-memory; configs/kpi.toml has one")]
     NoMemory,
+    /// Two configs disagree about a program.
+    #[error(
+        "{} and {} describe the engine of `{target}` differently: run them one after the other, or make the two \
+         [[engine]] tables the same",
+        first.display(),
+        second.display()
+    )]
+    OtherEngine {
+        /// Target of the engine.
+        target: String,
+        /// One of them.
+        first: PathBuf,
+        /// The other.
+        second: PathBuf,
+    },
     /// A file that is needed before anything runs.
     #[error(transparent)]
     Prepare(StoreError),
@@ -77,6 +92,7 @@ impl Error {
             Self::Config(_)
             | Self::Plan(_)
             | Self::SameName { .. }
+            | Self::OtherEngine { .. }
             | Self::NoMemory
             | Self::Prepare(_)
             | Self::Report(ReportError::Store(_) | ReportError::Tables { .. }) => Exit::Usage,

@@ -2,7 +2,7 @@
 
 use bk_harness::case::{
     BkCoreSpec, CacheChoice, Case, ClockChoice, Couplings, ElementType, Family, Implementation, MeasureSpec,
-    Mode, NonFinite, Phase2Spec, Preset, Strategy, WorkloadSpec,
+    Mode, NonFinite, Pass, Phase2Spec, Preset, Strategy, WorkloadSpec,
 };
 use bk_harness::numerics::Numerics;
 use bk_harness::outcome::{CacheState, Measurement};
@@ -26,6 +26,7 @@ pub(crate) fn case(target: &str) -> Case {
             seed: 42,
             max_magnitude: None,
             non_finite: NonFinite::Propagate,
+            pass: Pass::Forward,
         }),
         measure: MeasureSpec {
             clock: ClockChoice::Auto,

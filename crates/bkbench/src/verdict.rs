@@ -10,6 +10,8 @@ use crate::exit::Exit;
 pub(crate) fn of(run: &Run) -> Exit {
     let outcomes = run.results.iter().map(|result| match result.outcome {
         Outcome::Measured(_) | Outcome::Skipped { .. } => Exit::Pass,
+        // Only there to show its errors.
+        Outcome::Invalid { .. } if result.is_reported() => Exit::Pass,
         Outcome::Failed { .. } => Exit::ExecutionFailed,
         Outcome::Invalid { .. } => Exit::WrongNumerics,
     });

@@ -46,6 +46,13 @@ pub(crate) fn serve(engine: &mut dyn Engine, input: impl BufRead, output: &mut d
         let healthy = match request {
             Request::Exit => return Ok(()),
             Request::Run { case } => run(engine, &case, output)?,
+            // The hello says that this is no engine.
+            Request::Prepare { .. } | Request::Measure { .. } => {
+                return Err(io::Error::new(
+                    io::ErrorKind::InvalidInput,
+                    "a worker was asked as if it were an engine",
+                ));
+            }
             Request::VerifyVectors { dir, strategy } => answer(
                 output,
                 || engine.verify_vectors(dir.as_deref(), strategy),

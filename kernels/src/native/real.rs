@@ -9,6 +9,10 @@ pub trait Real: Float + NumAssign + From<f32> + Send + Sync {
     /// Taken from the exponent bits: exact, and a finite positive factor for 0, denormals, Inf and NaN too (those four
     /// do not reach `[1, 2)`).
     fn unit_scale(components: [Self; 4]) -> Self;
+    /// The same number in float64, which sums over a batch are formed in.
+    fn widen(self) -> f64;
+    /// The nearest number.
+    fn narrow(wide: f64) -> Self;
 }
 
 impl Real for f32 {
@@ -21,6 +25,16 @@ impl Real for f32 {
         let largest = components.iter().fold(0, |largest, x| largest.max(x.to_bits() & EXPONENT));
         Self::from_bits(SUM_OF_RECIPROCALS.saturating_sub(largest).max(SMALLEST_NORMAL))
     }
+
+    #[inline]
+    fn widen(self) -> f64 {
+        f64::from(self)
+    }
+
+    #[inline]
+    fn narrow(wide: f64) -> Self {
+        wide as f32
+    }
 }
 
 impl Real for f64 {
@@ -31,6 +45,16 @@ impl Real for f64 {
         const SUM_OF_RECIPROCALS: u64 = 0x7fe0_0000_0000_0000;
         let largest = components.iter().fold(0, |largest, x| largest.max(x.to_bits() & EXPONENT));
         Self::from_bits(SUM_OF_RECIPROCALS.saturating_sub(largest).max(SMALLEST_NORMAL))
+    }
+
+    #[inline]
+    fn widen(self) -> f64 {
+        self
+    }
+
+    #[inline]
+    fn narrow(wide: f64) -> Self {
+        wide
     }
 }
 
@@ -45,6 +69,8 @@ pub trait Entry<T>: Copy + Send + Sync {
     fn difference(a: Self, z: Self) -> T;
     /// 0 in the storage type.
     fn zero() -> Self;
+    /// The entry itself, exactly.
+    fn value(self) -> T;
 }
 
 impl<T: Real> Entry<T> for T {
@@ -61,6 +87,11 @@ impl<T: Real> Entry<T> for T {
     #[inline]
     fn zero() -> T {
         num_traits::Zero::zero()
+    }
+
+    #[inline]
+    fn value(self) -> T {
+        self
     }
 }
 
@@ -82,6 +113,11 @@ impl Entry<f64> for f32 {
     #[inline]
     fn zero() -> f32 {
         0.0
+    }
+
+    #[inline]
+    fn value(self) -> f64 {
+        f64::from(self)
     }
 }
 

@@ -31,7 +31,7 @@ pub(super) struct Row<'a, S> {
 impl<S: Copy> Row<'_, S> {
     /// `d_i = a_i - z`.
     #[inline]
-    fn shifted<T>(&self, site: usize) -> Complex<T>
+    pub(super) fn shifted<T>(&self, site: usize) -> Complex<T>
     where
         S: Entry<T>,
     {
@@ -41,7 +41,7 @@ impl<S: Copy> Row<'_, S> {
 
     /// `k` of the link between `site` and `site + 1`; 0 after the last site.
     #[inline]
-    fn coupling<T: Real>(&self, site: usize) -> T
+    pub(super) fn coupling<T: Real>(&self, site: usize) -> T
     where
         S: Entry<T>,
     {
@@ -51,25 +51,25 @@ impl<S: Copy> Row<'_, S> {
 
 /// Determinant of a block and of the block without its last (or first) site, up to a common factor.
 #[derive(Clone, Copy)]
-struct Pair<T> {
-    whole: Complex<T>,
-    shorter: Complex<T>,
+pub(super) struct Pair<T> {
+    pub(super) whole: Complex<T>,
+    pub(super) shorter: Complex<T>,
 }
 
 impl<T: Real> Pair<T> {
     /// The pair of the empty block, where a sweep starts and starts again after a cut.
-    fn empty() -> Self {
+    pub(super) fn empty() -> Self {
         Self { whole: Complex::one(), shorter: Complex::zero() }
     }
 
     /// The pair of the block with one more site, of diagonal entry `d`, over the coupling `k`.
     #[inline]
-    fn extended(self, d: Complex<T>, k: T) -> Self {
+    pub(super) fn extended(self, d: Complex<T>, k: T) -> Self {
         Self { whole: d * self.whole - self.shorter * k, shorter: self.whole }
     }
 
     #[inline]
-    fn scaled(self, factor: Complex<T>) -> Self {
+    pub(super) fn scaled(self, factor: Complex<T>) -> Self {
         Self { whole: self.whole * factor, shorter: self.shorter * factor }
     }
 
@@ -80,7 +80,7 @@ impl<T: Real> Pair<T> {
 
     /// The factor that a pair is multiplied by after `steps` steps of its sweep.
     #[inline]
-    fn rescaling(self, steps: usize) -> Complex<T> {
+    pub(super) fn rescaling(self, steps: usize) -> Complex<T> {
         let scale = self.unit_scale();
         if steps.is_multiple_of(MAKE_CANONICAL_EVERY) {
             let larger = if taxicab(self.shorter) > taxicab(self.whole) { self.shorter } else { self.whole };

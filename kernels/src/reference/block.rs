@@ -13,32 +13,37 @@ const CANCELLATION_NEAR_A_POLE: f64 = 1024.0;
 
 /// The sites on one side of a site, as a pair of determinants up to a factor, with the pair's error.
 #[derive(Clone, Copy)]
-struct Side {
+pub(super) struct Side {
     /// Determinant of the sites on this side.
-    whole: Complex<f64>,
+    pub(super) whole: Complex<f64>,
     /// The same without the site next to the one looked from.
-    shorter: Complex<f64>,
+    pub(super) shorter: Complex<f64>,
     /// `|whole|^2` times the perturbation of `k L`, `L = shorter / whole`, by a relative perturbation 1 of everything that
     /// it depends on: `|k L| + |k| |L|^2 (|d'| + ...)`. The factor makes it finite where `L` is not.
-    error: f64,
+    pub(super) error: f64,
     /// Coupling to this side.
-    k: f64,
+    pub(super) k: f64,
 }
 
 impl Side {
     /// Nothing on this side.
-    const EMPTY: Self =
+    pub(super) const EMPTY: Self =
         Self { whole: Complex::new(1.0, 0.0), shorter: Complex::new(0.0, 0.0), error: 0.0, k: 0.0 };
 
     /// This side and one more site, of diagonal entry `d`, seen over the coupling `k`.
     fn extended(self, d: Complex<f64>, k: f64) -> Self {
+        self.extended_and_scale(d, k).0
+    }
+
+    /// [`Side::extended`], and the factor by which both determinants were multiplied.
+    pub(super) fn extended_and_scale(self, d: Complex<f64>, k: f64) -> (Self, f64) {
         let whole = d * self.whole - self.shorter * self.k;
         let shorter = self.whole;
         let scale = largest_component(whole, shorter).recip();
         let (whole, shorter) = (whole * scale, shorter * scale);
         let inside = shorter.norm_sqr() * d.norm() + self.error * scale * scale;
         let error = k.abs().max(SMALLEST_NORMAL) * (shorter.norm() * whole.norm() + inside);
-        Self { whole, shorter, error, k }
+        (Self { whole, shorter, error, k }, scale)
     }
 }
 

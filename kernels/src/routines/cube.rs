@@ -4,12 +4,15 @@ use cubecl::prelude::*;
 
 use crate::blueprint::{Blueprint, GROUP};
 use crate::butterfly::{Segment, ascend, descend};
+use crate::chunk::Chunk;
+use crate::complex::Complex;
 use crate::exchange::{from_left, from_right};
 use crate::group::{Entries, extend_by_group, resolve_group, sweep_left, sweep_right};
+use crate::halo::Halo;
 use crate::operands::Operands;
 use crate::projective::{Pair, canonicalise, choose_pair};
 use crate::resolvent::Finish;
-use crate::routines::multi_cube::Edges;
+use crate::routines::multi_cube::{Edges, group_from_memory};
 use crate::tile::{Place, Tile};
 use crate::transfer::Transfer;
 
@@ -31,20 +34,30 @@ pub(crate) fn cube_kernel<V: Size>(
     let place = place_of_cube(tiles, blueprint);
     let mut mail = SharedMemory::<f32>::new(comptime!(blueprint.mail() as usize));
     let mut tile = Tile::load(operands, place, blueprint);
+    let halo = Halo::load(operands, place, blueprint);
     let segment = segment_of(operands, &tile, place, blueprint);
     let before = segment.couplings[UNIT_POS as usize];
 
-    let own = summarise(&tile, before, blueprint);
+    let padding = padding(operands.n, place, blueprint);
+    let own = summarise(&tile, before, padding, blueprint);
     let siblings = ascend(own, &segment, &mut mail, blueprint);
     let ends = Edges::scanned(edges, tiles, blueprint);
     let (left, right) = descend(&siblings, &segment, ends.left, ends.right, blueprint);
-    let (left, right) =
-        polish(&tile, operands, edges, place, tiles, before, left, right, &mut mail, blueprint);
 
+    let chunk = Chunk::read(&tile, before, blueprint);
+    let cut = chunk.is_cut(padding, blueprint);
+    let (rightwards, leftwards) = sweep(&chunk, &tile, before, cut, left, right, blueprint);
+    let (left, right) = polish(&halo, edges, tiles, rightwards, leftwards, &mut mail, blueprint);
+
+    let mut done = false.runtime();
+    if !cut {
+        done = chunk.resolve(&mut tile, left, right, finish, blueprint);
+    }
+    if !done {
+        resolve_with_care(&mut tile, operands, place, left, right, finish, blueprint);
+    }
     sync_cube();
-    resolve(&mut tile, before, left, right, finish, blueprint);
-    sync_cube();
-    tile.store::<V>(output, operands.batch, operands.n, place, blueprint);
+    tile.store::<V>(output, operands, place, blueprint);
 }
 
 /// Where this cube's tile begins.
@@ -83,15 +96,59 @@ pub(crate) fn segment_of(
     Segment { first_unit: UNIT_POS - position, position, first_coupling, last_coupling, couplings }
 }
 
+/// Sites of this unit's chunk that are beyond the end of the row.
+#[cube]
+pub(crate) fn padding(n: usize, place: Place, #[comptime] blueprint: Blueprint) -> u32 {
+    let chunk = blueprint.chunk;
+    let end = place.site + ((UNIT_POS % blueprint.units_per_row + 1) * chunk) as usize;
+    if end <= n { 0u32.runtime() } else { min((end - n) as u32, chunk) }
+}
+
 /// The transfer matrix of this unit's chunk.
 #[cube]
-pub(crate) fn summarise(tile: &Tile, before: f32, #[comptime] blueprint: Blueprint) -> Transfer {
-    let first = tile.group(0, before, blueprint);
-    let mut chunk = extend_by_group(Transfer::site(crate::complex::Complex::one()), &first, true);
-    for group in 1..comptime!(blueprint.chunk / GROUP) {
-        chunk = extend_by_group(chunk, &tile.group(group, before, blueprint), false);
+pub(crate) fn summarise(
+    tile: &Tile,
+    before: f32,
+    padding: u32,
+    #[comptime] blueprint: Blueprint,
+) -> Transfer {
+    let chunk = Chunk::read(tile, before, blueprint);
+    let mut whole = Transfer::site(Complex::one());
+    if chunk.is_cut(padding, blueprint) {
+        whole = extend_by_group(whole, &tile.group(0, before, blueprint), true);
+        for group in 1..comptime!(blueprint.chunk / GROUP) {
+            whole = extend_by_group(whole, &tile.group(group, before, blueprint), false);
+        }
+    } else {
+        whole = chunk.summarise(blueprint);
     }
-    chunk
+    whole
+}
+
+/// Sweeps over this unit's chunk in both directions, from the states at its edges.
+#[cube]
+fn sweep(
+    chunk: &Chunk,
+    tile: &Tile,
+    before: f32,
+    cut: bool,
+    left: Pair,
+    right: Pair,
+    #[comptime] blueprint: Blueprint,
+) -> (Pair, Pair) {
+    let mut rightwards = canonicalise(left);
+    let mut leftwards = canonicalise(right);
+    if cut {
+        let groups = comptime!(blueprint.chunk / GROUP);
+        for group in 0..groups {
+            rightwards = sweep_right(rightwards, &tile.group(group, before, blueprint));
+            leftwards = sweep_left(leftwards, &tile.group(groups - 1 - group, before, blueprint));
+        }
+    } else {
+        rightwards = chunk.sweep_right(rightwards, blueprint);
+        leftwards = chunk.sweep_left(leftwards, blueprint);
+    }
+    (canonicalise(rightwards), canonicalise(leftwards))
 }
 
 /// Replaces the scanned states by ones that a neighbour swept to this unit's edge.
@@ -101,38 +158,27 @@ pub(crate) fn summarise(tile: &Tile, before: f32, #[comptime] blueprint: Bluepri
 /// The neighbours of the first and the last unit of a tile are in other cubes, so those units sweep the
 /// chunk beyond the edge themselves.
 #[cube]
-#[allow(clippy::too_many_arguments, reason = "kernel state is passed flat")]
 fn polish(
-    tile: &Tile,
-    operands: &Operands,
+    halo: &Halo,
     edges: &Array<f32>,
-    place: Place,
     tiles: usize,
-    before: f32,
-    left: Pair,
-    right: Pair,
+    rightwards: Pair,
+    leftwards: Pair,
     mail: &mut SharedMemory<f32>,
     #[comptime] blueprint: Blueprint,
 ) -> (Pair, Pair) {
-    let groups = comptime!(blueprint.chunk / GROUP);
-    let mut rightwards = canonicalise(left);
-    let mut leftwards = canonicalise(right);
-    for group in 0..groups {
-        rightwards = sweep_right(rightwards, &tile.group(group, before, blueprint));
-        leftwards = sweep_left(leftwards, &tile.group(groups - 1 - group, before, blueprint));
-    }
-    let from_left = from_left(canonicalise(rightwards), mail, blueprint);
-    let from_right = from_right(canonicalise(leftwards), mail, blueprint);
+    let from_left = from_left(rightwards, mail, blueprint);
+    let from_right = from_right(leftwards, mail, blueprint);
 
     let position = UNIT_POS % comptime!(blueprint.units_per_row);
     let mut left_end = Pair::start();
     let mut right_end = Pair::start();
     if comptime!(blueprint.tiled) {
         if position == 0 {
-            left_end = Edges::polished_left(edges, operands, place, tiles, blueprint);
+            left_end = Edges::polished_left(edges, halo, tiles, blueprint);
         }
         if position == comptime!(blueprint.units_per_row - 1) {
-            right_end = Edges::polished_right(edges, operands, place, tiles, blueprint);
+            right_end = Edges::polished_right(edges, halo, tiles, blueprint);
         }
     }
     (
@@ -141,42 +187,47 @@ fn polish(
     )
 }
 
-/// Sweeps right keeping the state at the start of each group, then left computing the entries.
+/// [`Chunk::resolve`] for a chunk with cuts or with entries that need care: sweeps right keeping the state
+/// at the start of each group, then left computing the entries. Rare, so it is short rather than fast: it
+/// reads the entries from global memory, since the tile may hold results already.
 #[cube]
-fn resolve(
+fn resolve_with_care(
     tile: &mut Tile,
-    before: f32,
+    operands: &Operands,
+    place: Place,
     left: Pair,
     right: Pair,
     finish: &Finish,
     #[comptime] blueprint: Blueprint,
 ) {
-    let groups = comptime!(blueprint.chunk / GROUP);
-    let mut starts = Array::<f32>::new(comptime!(4 * groups as usize));
+    let groups = comptime!((blueprint.chunk / GROUP) as usize);
+    let unit = (UNIT_POS % blueprint.units_per_row) as usize;
+    let row = place.row + (UNIT_POS / blueprint.units_per_row) as usize;
+    let first = place.site + unit * comptime!(blueprint.chunk as usize);
+    let mut starts = Array::<f32>::new(comptime!(4 * groups));
     let mut left = left;
-    #[unroll]
     for group in 0..groups {
-        let base = comptime!(4 * group as usize);
-        starts[base] = left.x.re;
-        starts[base + 1] = left.x.im;
-        starts[base + 2] = left.y.re;
-        starts[base + 3] = left.y.im;
-        if comptime!(group + 1 < groups) {
-            left = sweep_right(left, &tile.group(group.runtime(), before, blueprint));
-        }
+        starts[4 * group] = left.x.re;
+        starts[4 * group + 1] = left.x.im;
+        starts[4 * group + 2] = left.y.re;
+        starts[4 * group + 3] = left.y.im;
+        let site = first + group * comptime!(GROUP as usize);
+        left = sweep_right(left, &group_from_memory(operands, row, site, blueprint));
     }
     let mut right = right;
     let mut entries = Entries::new();
-    #[unroll]
     for step in 0..groups {
-        let group = comptime!(groups - 1 - step);
-        let base = comptime!(4 * group as usize);
+        let group = groups - 1 - step;
         let start = Pair::new(
-            crate::complex::Complex::new(starts[base], starts[base + 1]),
-            crate::complex::Complex::new(starts[base + 2], starts[base + 3]),
+            Complex::new(starts[4 * group], starts[4 * group + 1]),
+            Complex::new(starts[4 * group + 2], starts[4 * group + 3]),
         );
-        let sites = tile.group(group.runtime(), before, blueprint);
+        let site = first + group * comptime!(GROUP as usize);
+        let sites = group_from_memory(operands, row, site, blueprint);
         right = resolve_group(start, right, &sites, &mut entries, finish, blueprint);
-        tile.put(group, &entries, blueprint);
+        #[unroll]
+        for index in 0..GROUP {
+            tile.put(group as u32 * GROUP + index, entries.at(index), blueprint);
+        }
     }
 }

@@ -14,13 +14,20 @@ use crate::problem::BkProblem;
 
 /// Sites of a unit. Shorter chunks pay more for the butterfly and polish less: at 8 the worst error on
 /// Hermitian input near the real axis grows from 9 to 67 units (see `METHODOLOGY.md`).
-const CHUNK: u32 = 16;
+pub(crate) const CHUNK: u32 = 16;
 /// Units of a cube: enough to hide latency, few enough that several cubes share a multiprocessor.
 const UNITS: u32 = 256;
+/// Sites of a unit, and units, where rows are long and many: as long a tile in half the units, so that the
+/// butterfly costs each site half as much. With few rows the longer chunks would only take longer.
+const LONG_CHUNK: u32 = 32;
+const LONG_CHUNK_UNITS: u32 = 128;
 /// Units of the smallest cube; smaller ones leave lanes of a plane idle.
 const SMALLEST_CUBE: u32 = 32;
 /// Cubes for each multiprocessor below which rows are spread over smaller cubes.
 const CUBES_PER_MULTIPROCESSOR: usize = 4;
+
+/// Multiprocessors of a device that does not tell.
+const UNKNOWN_MULTIPROCESSORS: u32 = 16;
 
 /// One algorithm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -82,6 +89,9 @@ pub(crate) fn resolve_strategy(
         zero_non_finite: options.non_finite == NonFinite::Zero,
     };
     let limit = device.hardware.max_shared_memory_size;
+    if strategy.chunk.is_none() && strategy.units.is_none() {
+        lengthen_chunks(&mut blueprint, problem, device);
+    }
     check_layout(&blueprint, strategy.routine, device)?;
     if strategy.units.is_none() {
         // The largest mailbox: a row over all units.
@@ -110,6 +120,29 @@ pub(crate) fn resolve_strategy(
     Ok((routine, blueprint))
 }
 
+/// Takes [`LONG_CHUNK`] where the tiles that it gives fill the device.
+fn lengthen_chunks(blueprint: &mut Blueprint, problem: &BkProblem, device: &DeviceProperties) {
+    let long = Blueprint {
+        chunk: LONG_CHUNK,
+        units: LONG_CHUNK_UNITS,
+        units_per_row: LONG_CHUNK_UNITS,
+        tiled: true,
+        ..*blueprint
+    };
+    let fits = long.shared_bytes() <= device.hardware.max_shared_memory_size
+        && LONG_CHUNK_UNITS <= device.hardware.max_units_per_cube;
+    let tiles = problem.batch.saturating_mul(problem.n.div_ceil(long.tile() as usize));
+    let half_a_tile = long.tile() as usize / 2;
+    if fits && !problem.complex_diagonal && problem.n > half_a_tile && tiles >= multiprocessors(device) {
+        blueprint.chunk = LONG_CHUNK;
+        blueprint.units = LONG_CHUNK_UNITS;
+    }
+}
+
+fn multiprocessors(device: &DeviceProperties) -> usize {
+    device.hardware.num_streaming_multiprocessors.unwrap_or(UNKNOWN_MULTIPROCESSORS) as usize
+}
+
 fn shape_cube(
     blueprint: &mut Blueprint,
     strategy: &Strategy,
@@ -126,11 +159,10 @@ fn shape_cube(
     }
     blueprint.units_per_row = problem.n.div_ceil(blueprint.chunk as usize).next_power_of_two() as u32;
     if strategy.units.is_none() {
-        let multiprocessors = device.hardware.num_streaming_multiprocessors.unwrap_or(16) as usize;
         let most = blueprint.units;
         blueprint.units = blueprint.units_per_row.max(SMALLEST_CUBE).min(most);
         while blueprint.units < most
-            && rows_to_cubes(problem.batch, blueprint) > CUBES_PER_MULTIPROCESSOR * multiprocessors
+            && rows_to_cubes(problem.batch, blueprint) > CUBES_PER_MULTIPROCESSOR * multiprocessors(device)
         {
             blueprint.units *= 2;
         }

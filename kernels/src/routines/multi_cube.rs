@@ -10,10 +10,11 @@ use crate::blueprint::{Blueprint, GROUP};
 use crate::butterfly::{Segment, ascend, descend};
 use crate::complex::Complex;
 use crate::group::{Group, sweep_left, sweep_right};
+use crate::halo::Halo;
 use crate::operands::Operands;
 use crate::projective::{Pair, canonicalise};
-use crate::routines::cube::{place_of_cube, segment_of, summarise};
-use crate::tile::{Place, Tile};
+use crate::routines::cube::{padding, place_of_cube, segment_of, summarise};
+use crate::tile::Tile;
 use crate::transfer::{Transfer, carry_left, carry_right, compose};
 
 /// Floats of a transfer matrix in global memory, flag included.
@@ -47,8 +48,7 @@ impl Edges {
     /// The left state at the tile's left edge, swept over the chunk before it.
     pub(crate) fn polished_left(
         edges: &Array<f32>,
-        operands: &Operands,
-        place: Place,
+        halo: &Halo,
         tiles: usize,
         #[comptime] blueprint: Blueprint,
     ) -> Pair {
@@ -56,10 +56,8 @@ impl Edges {
         let index = CUBE_POS % tiles;
         if index != 0 {
             state = read_pair(edges, CUBE_POS * comptime!(EDGES) + 8);
-            let begin = place.site - comptime!(blueprint.chunk as usize);
-            for group in 0..comptime!((blueprint.chunk / GROUP) as usize) {
-                let site = begin + group * comptime!(GROUP as usize);
-                state = sweep_right(state, &group_from_memory(operands, place.row, site, blueprint));
+            for group in 0..comptime!(blueprint.chunk / GROUP) {
+                state = sweep_right(state, &halo.group(group));
             }
             state = canonicalise(state);
         }
@@ -69,19 +67,16 @@ impl Edges {
     /// The right state at the tile's right edge, swept over the chunk after it.
     pub(crate) fn polished_right(
         edges: &Array<f32>,
-        operands: &Operands,
-        place: Place,
+        halo: &Halo,
         tiles: usize,
         #[comptime] blueprint: Blueprint,
     ) -> Pair {
         let mut state = Pair::start();
         if CUBE_POS % tiles + 1 != tiles {
             state = read_pair(edges, CUBE_POS * comptime!(EDGES) + 12);
-            let groups = comptime!((blueprint.chunk / GROUP) as usize);
-            let begin = place.site + comptime!(blueprint.tile() as usize);
-            for step in 0..groups {
-                let site = begin + (groups - 1 - step) * comptime!(GROUP as usize);
-                state = sweep_left(state, &group_from_memory(operands, place.row, site, blueprint));
+            for step in 0..comptime!(blueprint.chunk / GROUP) {
+                let group = comptime!(2 * (blueprint.chunk / GROUP) - 1) - step;
+                state = sweep_left(state, &halo.group(group));
             }
             state = canonicalise(state);
         }
@@ -123,7 +118,8 @@ pub(crate) fn reduce_kernel(
     let mut mail = SharedMemory::<f32>::new(comptime!(blueprint.mail() as usize));
     let tile = Tile::load(operands, place, blueprint);
     let segment = segment_of(operands, &tile, place, blueprint);
-    let own = summarise(&tile, segment.couplings[UNIT_POS as usize], blueprint);
+    let padding = padding(operands.n, place, blueprint);
+    let own = summarise(&tile, segment.couplings[UNIT_POS as usize], padding, blueprint);
     let siblings = ascend(own, &segment, &mut mail, blueprint);
 
     // The siblings of the last unit are, together, all units but itself; so are those of the first.

@@ -1,6 +1,8 @@
 //! The acceptance rule of the vectors.
 
 use super::{Compare, Vector};
+use crate::native;
+use crate::reference::GradientCheck;
 
 /// What became of one output against a vector.
 #[derive(Clone, Debug, PartialEq)]
@@ -61,6 +63,16 @@ impl Vector {
         }
         check.passed = check.failures == 0;
         check
+    }
+
+    /// Holds unclipped, exact gradients against the vector: at most `allowed` units of error in each entry.
+    ///
+    /// With [`Compare::None`] any gradients pass.
+    pub fn check_gradients(&self, found: &native::Gradients<f32>, allowed: f64) -> GradientCheck {
+        if self.compare == Compare::None {
+            return GradientCheck { passed: true, ..GradientCheck::default() };
+        }
+        self.gradients.check(found, allowed)
     }
 }
 

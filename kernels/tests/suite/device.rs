@@ -125,6 +125,6 @@ pub(crate) fn strategies(n: usize) -> Vec<Strategy> {
 
 /// The plane size of the device, also where its runtime does not advertise planes: software Vulkan has
 /// subgroups of 8 that work, so that the plane path is tested without a GPU.
-fn plane_size() -> u32 {
+pub(crate) fn plane_size() -> u32 {
     client().properties().hardware.plane_size_max
 }

@@ -5,6 +5,7 @@
 //! | `vectors` | the test vectors, through every routine and layout |
 //! | `sizes` | awkward numbers of rows and sites, input families, long and ill-conditioned rows |
 //! | `isolation` | zeros, cuts, singular blocks, NaN: what must not touch what |
+//! | `gradients` | the backward pass, by the same rules |
 //! | `layouts` | strided rows and shared couplings |
 //! | `options` | clipping and non-finite handling |
 //! | `arguments` | what is refused before a launch |
@@ -20,6 +21,7 @@
 
 mod arguments;
 mod device;
+mod gradients;
 mod isolation;
 mod layouts;
 mod options;

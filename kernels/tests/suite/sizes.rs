@@ -3,7 +3,7 @@
 
 use bk_kernels::families::{Family, generate};
 use bk_kernels::inputs::Inputs;
-use bk_kernels::{BkOptions, Routine, Strategy};
+use bk_kernels::{BkOptions, BkProblem, Routine, Strategy};
 
 use crate::device::{assert_right, client, launch, narrow, operands, problem, strategies, tiled};
 
@@ -143,11 +143,17 @@ fn a_row_of_a_million_sites_is_right() {
 #[test]
 fn the_routine_that_runs_is_the_one_that_fits_the_row() {
     let client = client();
-    let longest = 16 * client.properties().hardware.max_units_per_cube.min(256) as usize;
+    let options = BkOptions::default();
+    let takes = |n: usize| {
+        let problem = BkProblem { batch: 1, n, complex_diagonal: false };
+        bk_kernels::plan_routine(&client, &problem, &options, &Strategy::forced(Routine::Cube)).is_ok()
+    };
+    // What a cube holds is a power of two that depends on the shared memory of the device.
+    let longest = (0..=16).map(|power| 1 << power).take_while(|&n| takes(n)).last().unwrap();
+    assert!((1024..=4096).contains(&longest) && !takes(longest + 1), "a cube holds {longest} sites");
     for (n, expected) in [(1, Routine::Cube), (longest, Routine::Cube), (longest + 1, Routine::MultiCube)] {
         let inputs = normal(1, n);
         let operands = operands(&client, &inputs);
-        let options = BkOptions::default();
         let routine =
             bk_kernels::bk_core(&client, &problem(&inputs), &operands, &options, &Strategy::default());
         assert_eq!(routine.unwrap(), expected, "{n} sites");

@@ -22,6 +22,7 @@ fn case() -> Case {
             seed: 42,
             max_magnitude: None,
             non_finite: NonFinite::Propagate,
+            pass: Pass::Forward,
         }),
         measure: MeasureSpec {
             clock: ClockChoice::Auto,

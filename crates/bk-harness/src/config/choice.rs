@@ -85,7 +85,7 @@ mod tests {
 
     #[test]
     fn names_and_the_enum_agree() {
-        assert_eq!(names::<Implementation>(), ["kernel", "native", "tensor", "host"]);
+        assert_eq!(names::<Implementation>(), ["kernel", "native", "tensor", "host", "peer", "theta-phi"]);
         assert_eq!(names::<Couplings>(), ["per-row", "shared"]);
         for name in names::<Strategy>() {
             assert_eq!(parse::<Strategy>(&name).map(Strategy::name), Some(name.as_str()));

@@ -3,20 +3,17 @@
 use crate::baseline::HOST_TARGET;
 use crate::case::{Couplings, ElementType, Family, Implementation, Mode, Preset, Strategy};
 use crate::condition::{Condition, Field, Matcher, Test};
-use crate::config::choice::{names, parse};
+use crate::config::choice::{self, parse};
+use crate::config::engines::Names;
 use crate::config::source::Problems;
 use crate::config::wire::ConditionTable;
-use crate::config::{BenchmarkKind, KNOWN_TARGETS, values};
+use crate::config::{BenchmarkKind, values};
 
 /// What a build of the wgpu target that compiles WGSL calls itself in results.
 pub(super) const WGSL_TARGET: &str = "wgsl";
 
 /// The condition that `table` states; what is wrong in it is noted and left out.
-pub(super) fn condition(
-    table: &ConditionTable,
-    benchmark_names: &[&str],
-    problems: &mut Problems,
-) -> Condition {
+pub(super) fn condition(table: &ConditionTable, names: &Names<'_>, problems: &mut Problems) -> Condition {
     let mut condition = Condition::default();
     for (key, value) in &table.fields {
         // An unknown field has been noted with the unknown keys.
@@ -29,7 +26,7 @@ pub(super) fn condition(
             }
         };
         for test in &matcher.tests {
-            if let Err((message, help)) = check(field, test, benchmark_names) {
+            if let Err((message, help)) = check(field, test, names) {
                 problems.add_with_help(value.span(), message, help);
             }
         }
@@ -39,7 +36,7 @@ pub(super) fn condition(
 }
 
 /// Whether a value of `field` can pass `test` at all; else what is wrong and what to do.
-fn check(field: Field, test: &Test, benchmark_names: &[&str]) -> Result<(), (String, String)> {
+fn check(field: Field, test: &Test, names: &Names<'_>) -> Result<(), (String, String)> {
     match test {
         Test::Compare(..) | Test::Within { .. } if field.is_numeric() => Ok(()),
         Test::Compare(..) | Test::Within { .. } => Err((
@@ -51,7 +48,7 @@ fn check(field: Field, test: &Test, benchmark_names: &[&str]) -> Result<(), (Str
             "write a number, a comparison like \">=2048\" or a range like \"256..=4096\"".into(),
         )),
         Test::Is(name) | Test::IsNot(name) => {
-            let known = known_names(field, benchmark_names);
+            let known = known_names(field, names);
             if known.contains(name) {
                 return Ok(());
             }
@@ -61,20 +58,20 @@ fn check(field: Field, test: &Test, benchmark_names: &[&str]) -> Result<(), (Str
     }
 }
 
-fn known_names(field: Field, benchmark_names: &[&str]) -> Vec<String> {
+fn known_names(field: Field, names: &Names<'_>) -> Vec<String> {
     match field {
-        Field::Benchmark => benchmark_names.iter().map(|name| (*name).to_owned()).collect(),
-        Field::Kind => names::<BenchmarkKind>(),
+        Field::Benchmark => names.benchmarks.iter().map(|name| (*name).to_owned()).collect(),
+        Field::Kind => choice::names::<BenchmarkKind>(),
         Field::Target => {
-            KNOWN_TARGETS.into_iter().chain([HOST_TARGET, WGSL_TARGET]).map(str::to_owned).collect()
+            names.targets().into_iter().chain([HOST_TARGET, WGSL_TARGET]).map(str::to_owned).collect()
         }
-        Field::Implementation => names::<Implementation>(),
-        Field::Dtype => names::<ElementType>(),
-        Field::Strategy => names::<Strategy>(),
-        Field::Family => names::<Family>(),
-        Field::Couplings => names::<Couplings>(),
-        Field::Preset => names::<Preset>(),
-        Field::Mode => names::<Mode>(),
+        Field::Implementation => choice::names::<Implementation>(),
+        Field::Dtype => choice::names::<ElementType>(),
+        Field::Strategy => choice::names::<Strategy>(),
+        Field::Family => choice::names::<Family>(),
+        Field::Couplings => choice::names::<Couplings>(),
+        Field::Preset => choice::names::<Preset>(),
+        Field::Mode => choice::names::<Mode>(),
         Field::Batch | Field::N | Field::Seed | Field::ZRe | Field::ZIm | Field::Vocabulary => Vec::new(),
     }
 }

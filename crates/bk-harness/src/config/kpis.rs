@@ -3,6 +3,7 @@
 use crate::case::Case;
 use crate::condition::Condition;
 use crate::config::conditions::{WGSL_TARGET, condition};
+use crate::config::engines::Names;
 use crate::config::source::Problems;
 use crate::config::spanned::At;
 use crate::config::values;
@@ -10,19 +11,19 @@ use crate::config::wire::KpiTable;
 use crate::kpi::{Bound, Comparison, Kpi, Metric};
 
 /// The KPI that `table` states; absent if anything is wrong, which is then noted.
-pub(super) fn kpi(table: &KpiTable, benchmark_names: &[&str], problems: &mut Problems) -> Option<Kpi> {
+pub(super) fn kpi(table: &KpiTable, names: &Names<'_>, problems: &mut Problems) -> Option<Kpi> {
     let before = problems.noted();
     if table.name.get().trim().is_empty() {
         problems.add(table.name.span(), "the name of this KPI is empty");
     }
     let metric = values::choice(&table.metric, "metric", problems);
     let condition = match &table.condition {
-        Some(table) => condition(table.get(), benchmark_names, problems),
+        Some(table) => condition(table.get(), names, problems),
         None => Condition::default(),
     };
     let bound = bound(table, problems);
     let stretch = bound.and_then(|bound| stretch(table, bound, problems));
-    let comparison = comparison(table, benchmark_names, problems);
+    let comparison = comparison(table, names, problems);
     let aggregate = table.aggregate.as_ref().and_then(|name| values::choice(name, "aggregate", problems));
     let severity = table.severity.as_ref().and_then(|name| values::choice(name, "severity", problems));
     if problems.noted() > before {
@@ -41,12 +42,10 @@ pub(super) fn kpi(table: &KpiTable, benchmark_names: &[&str], problems: &mut Pro
     })
 }
 
-fn comparison(table: &KpiTable, benchmark_names: &[&str], problems: &mut Problems) -> Option<Comparison> {
+fn comparison(table: &KpiTable, names: &Names<'_>, problems: &mut Problems) -> Option<Comparison> {
     match (&table.relative_to, &table.grows_with) {
         (None, None) => None,
-        (Some(fields), None) => {
-            Some(Comparison::RelativeTo(condition(fields.get(), benchmark_names, problems)))
-        }
+        (Some(fields), None) => Some(Comparison::RelativeTo(condition(fields.get(), names, problems))),
         (None, Some(axis)) => values::choice(axis, "axis", problems).map(Comparison::GrowsWith),
         (Some(_), Some(axis)) => {
             problems.add_with_help(

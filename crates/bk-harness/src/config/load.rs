@@ -2,6 +2,7 @@
 
 use std::path::Path;
 
+use crate::config::engines::{self, Names};
 use crate::config::parse::{SetArgument, parse_file, parse_set};
 use crate::config::problem::{ConfigError, Location, Problem};
 use crate::config::source::{Problems, Sources};
@@ -82,8 +83,12 @@ fn check(
     // not looked at.
     let well_formed = problems.is_empty();
     let name = name(path, file.name.as_ref(), problems);
-    check_benchmark_names(&file, &sets, problems);
-    let names: Vec<&str> = file.benchmark.iter().map(|table| table.name.get().as_str()).collect();
+    check_names(&file, &sets, problems);
+    let engines = engines::engines(&file.engine, problems);
+    let names = Names {
+        benchmarks: file.benchmark.iter().map(|table| table.name.get().as_str()).collect(),
+        engines: file.engine.iter().map(|table| table.target.get().as_str()).collect(),
+    };
 
     // As written: what the KPIs are checked against, so that an overlay cannot make one look wrong.
     let as_written =
@@ -133,7 +138,7 @@ fn check(
         problems.add_with_help(0..0, message, help);
     }
     let analysis = file.analysis.map_or_else(String::new, |analysis| analysis.get().trim().to_owned());
-    Some(Config { name: name?, analysis, quick, runtime, benchmarks, kpis })
+    Some(Config { name: name?, analysis, quick, runtime, engines, benchmarks, kpis })
 }
 
 /// The name of the results file: that of the config file, unless it gives another.
@@ -152,7 +157,7 @@ fn name(path: &Path, given: Option<&At<String>>, problems: &mut Problems) -> Opt
     None
 }
 
-fn check_benchmark_names(file: &ConfigFile, sets: &[SetArgument], problems: &mut Problems) {
+fn check_names(file: &ConfigFile, sets: &[SetArgument], problems: &mut Problems) {
     let mut seen: Vec<&str> = Vec::new();
     for table in &file.benchmark {
         let name = table.name.get().as_str();
@@ -248,7 +253,7 @@ impl<'a> Layers<'a> {
 fn resolve_all(
     tables: &[BenchmarkTable],
     layers: &Layers<'_>,
-    names: &[&str],
+    names: &Names<'_>,
     well_formed: bool,
     problems: &mut Problems,
 ) -> Vec<(bool, Option<Benchmark>)> {

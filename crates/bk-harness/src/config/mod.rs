@@ -7,6 +7,7 @@
 mod axes;
 mod choice;
 mod conditions;
+mod engines;
 mod kinds;
 #[cfg(test)]
 mod kpi_mistakes;
@@ -31,12 +32,13 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::case::{
-    Couplings, ElementType, Family, Implementation, MeasureSpec, Mode, NonFinite, Preset, Strategy,
+    Couplings, ElementType, Family, Implementation, MeasureSpec, Mode, NonFinite, Pass, Preset, Strategy,
 };
 use crate::condition::Condition;
 use crate::kpi::Kpi;
 
 pub(crate) use choice::did_you_mean;
+pub use engines::{DEFAULT_ENGINE_UNITS, Engine};
 pub use problem::{ConfigError, Location, Problem};
 pub use runtime::{AutotuneLevel, RuntimeOptions};
 pub use schema::config_schema;
@@ -60,6 +62,9 @@ pub struct Config {
     /// How workers set up the runtime of a GPU target.
     #[serde(default)]
     pub runtime: RuntimeOptions,
+    /// External programs that serve targets of their own.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub engines: Vec<Engine>,
     /// The benchmarks that run, in the order of the file.
     pub benchmarks: Vec<Benchmark>,
     /// What must hold of the results.
@@ -97,6 +102,9 @@ pub struct Benchmark {
     /// Run models that cannot fit by prediction.
     #[serde(default)]
     pub force: bool,
+    /// What one launch computes.
+    #[serde(default, skip_serializing_if = "Pass::is_forward")]
+    pub pass: Pass,
     /// How each case is measured.
     pub measure: MeasureSpec,
 }

@@ -12,7 +12,7 @@ use toml::de::{DeTable, DeValue, ValueDeserializer};
 use crate::config::schema::config_schema;
 use crate::config::source::{Problems, Sources};
 use crate::config::values::suggestion;
-use crate::config::wire::{BenchmarkTable, ConfigFile, Keys, KpiTable, Overlay};
+use crate::config::wire::{BenchmarkTable, ConfigFile, EngineTable, Keys, KpiTable, Overlay};
 
 /// What one `--set` argument says.
 #[derive(Debug, Default)]
@@ -31,6 +31,10 @@ pub(super) fn parse_file(text: &str, problems: &mut Problems) -> ConfigFile {
         analysis: take(&mut root, "analysis").and_then(|value| decode(value, problems)),
         runtime: take(&mut root, "runtime").and_then(|value| decode(value, problems)).unwrap_or_default(),
         defaults: take(&mut root, "defaults").and_then(|value| decode(value, problems)).unwrap_or_default(),
+        engine: tables(take(&mut root, "engine"), "engine", problems)
+            .into_iter()
+            .filter_map(|(span, table)| decode::<EngineTable>(table_value(span, table), problems))
+            .collect(),
         benchmark: tables(take(&mut root, "benchmark"), "benchmark", problems)
             .into_iter()
             .filter_map(|table| benchmark(table, problems))

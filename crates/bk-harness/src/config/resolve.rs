@@ -1,7 +1,8 @@
 //! From the keys of a benchmark to a validated [`Benchmark`], with the defaults filled in.
 
-use crate::case::{Couplings, ElementType, Family, Implementation, Mode, Preset, Strategy};
+use crate::case::{Case, Couplings, ElementType, Family, Implementation, Mode, Preset, Strategy};
 use crate::config::conditions::condition;
+use crate::config::engines::Names;
 use crate::config::source::Problems;
 use crate::config::spanned::At;
 use crate::config::wire::{Keys, Pairs, PointTable};
@@ -16,13 +17,13 @@ const MOST_POINTS: usize = 10_000;
 pub(super) fn benchmark(
     name: &At<String>,
     keys: &Keys,
-    benchmark_names: &[&str],
+    names: &Names<'_>,
     well_formed: bool,
     problems: &mut Problems,
 ) -> Option<Benchmark> {
     let before = problems.noted();
     check_name(name, problems);
-    let axes = axes(name, keys, problems);
+    let axes = axes(name, keys, names, problems);
     let dtype_f64 = axes.dtype.contains(&ElementType::F64);
     if let (true, Some(list)) = (dtype_f64, &keys.dtypes) {
         problems.add_with_help(
@@ -38,13 +39,8 @@ pub(super) fn benchmark(
         kind,
         view: keys.view.as_ref().and_then(|view| check_view(view, problems)),
         zip: zips(keys, &axes, problems),
-        include: keys.include.iter().flatten().map(|point| include(point, keys, problems)).collect(),
-        exclude: keys
-            .exclude
-            .iter()
-            .flatten()
-            .map(|table| condition(table.get(), benchmark_names, problems))
-            .collect(),
+        include: keys.include.iter().flatten().map(|point| include(point, keys, names, problems)).collect(),
+        exclude: keys.exclude.iter().flatten().map(|table| condition(table.get(), names, problems)).collect(),
         max_magnitude: keys.max_magnitude.as_ref().and_then(|limit| {
             let in_range = |limit: f64| limit as f32 > 0.0 && (limit as f32).is_finite();
             values::number(
@@ -61,6 +57,7 @@ pub(super) fn benchmark(
             "way to treat non-finite values",
             problems,
         ),
+        pass: values::optional_choice(keys.pass.as_ref(), "pass", problems),
         vocabulary: keys.vocabulary.as_ref().and_then(|size| values::size(size, "vocabulary", problems)),
         cpu_dtype: keys.cpu_dtype.as_ref().and_then(|dtype| values::choice(dtype, "dtype", problems)),
         force: keys.force.as_ref().is_some_and(|force| *force.get()),
@@ -100,7 +97,7 @@ fn check_view(view: &At<String>, problems: &mut Problems) -> Option<String> {
     Some(view.get().clone())
 }
 
-fn axes(name: &At<String>, keys: &Keys, problems: &mut Problems) -> Axes {
+fn axes(name: &At<String>, keys: &Keys, names: &Names<'_>, problems: &mut Problems) -> Axes {
     let sizes = |list: &Option<_>, key: &str, problems: &mut Problems| match list {
         Some(list) => values::sizes(list, key, problems),
         None => {
@@ -114,12 +111,12 @@ fn axes(name: &At<String>, keys: &Keys, problems: &mut Problems) -> Axes {
     };
     Axes {
         target: match &keys.targets {
-            Some(list) => values::targets(list, problems),
+            Some(list) => values::targets(list, names, problems),
             None => ["cuda", "wgpu", "ndarray"].map(str::to_owned).to_vec(),
         },
         implementation: match &keys.implementations {
             Some(list) => values::choices(list, "implementations", "implementation", problems),
-            None => vec![Implementation::Kernel, Implementation::Native, Implementation::Tensor],
+            None => default_implementations(names),
         },
         dtype: match &keys.dtypes {
             Some(list) => values::choices(list, "dtypes", "dtype", problems),
@@ -153,6 +150,15 @@ fn axes(name: &At<String>, keys: &Keys, problems: &mut Problems) -> Axes {
             None => vec![Mode::default()],
         },
     }
+}
+
+/// What computes a case where the file does not say: all that is compared for its speed.
+fn default_implementations(names: &Names<'_>) -> Vec<Implementation> {
+    let mut implementations = vec![Implementation::Kernel, Implementation::Native, Implementation::Tensor];
+    if !names.engines.is_empty() {
+        implementations.push(Implementation::Peer);
+    }
+    implementations
 }
 
 fn spectral_parameters(keys: &Keys, problems: &mut Problems) -> Vec<Option<[f32; 2]>> {
@@ -205,10 +211,10 @@ fn zips(keys: &Keys, axes: &Axes, problems: &mut Problems) -> Vec<Vec<Axis>> {
     zips
 }
 
-fn include(table: &At<PointTable>, keys: &Keys, problems: &mut Problems) -> Point {
+fn include(table: &At<PointTable>, keys: &Keys, names: &Names<'_>, problems: &mut Problems) -> Point {
     let wire = table.get();
     let point = Point {
-        target: wire.target.as_ref().and_then(|name| values::target(name, problems)),
+        target: wire.target.as_ref().and_then(|name| values::target(name, names, problems)),
         implementation: wire
             .implementation
             .as_ref()
@@ -260,7 +266,8 @@ fn check_cases(name: &At<String>, benchmark: &Benchmark, problems: &mut Problems
     }
     let reference_only = benchmark.axes.implementation.iter().all(|one| *one == Implementation::Host);
     let cases = plan::expand(benchmark);
-    let real = cases.iter().filter(|case| reference_only || case.target != crate::baseline::HOST_TARGET);
+    let is_reference = |case: &Case| crate::baseline::is_host(case);
+    let real = cases.iter().filter(|case| reference_only || !is_reference(case));
     if real.count() == 0 {
         let implementations: Vec<&str> = benchmark.axes.implementation.iter().map(|one| one.name()).collect();
         problems.add_with_help(
@@ -271,7 +278,8 @@ fn check_cases(name: &At<String>, benchmark: &Benchmark, problems: &mut Problems
                 implementations.join(", "),
                 benchmark.axes.target.join(", ")
             ),
-            "kernel exists on cuda and wgpu, native on ndarray and flex, tensor on all; an `exclude` may take away the rest",
+            "kernel exists on cuda and wgpu, native on ndarray and flex, tensor on all four, peer on the targets \
+             of [[engine]] tables, theta-phi everywhere; an `exclude` may take away the rest",
         );
     }
 }

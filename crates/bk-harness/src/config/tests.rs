@@ -69,6 +69,7 @@ fn every_key_arrives_where_it_belongs() {
         exclude = [{ target = "wgpu", n = ">=8" }]
         max_magnitude = 50
         non_finite = "zero"
+        pass = "backward"
         warmup_runs = 0
         warmup_seconds = 0
         samples = 7

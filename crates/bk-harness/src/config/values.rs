@@ -5,8 +5,8 @@ use serde::de::DeserializeOwned;
 use schemars::JsonSchema;
 
 use crate::baseline::HOST_TARGET;
-use crate::config::KNOWN_TARGETS;
 use crate::config::choice::{Choice, did_you_mean, names};
+use crate::config::engines::Names;
 use crate::config::source::Problems;
 use crate::config::spanned::{At, List};
 
@@ -89,20 +89,21 @@ pub(super) fn number(
 }
 
 /// Targets.
-pub(super) fn targets(list: &List<String>, problems: &mut Problems) -> Vec<String> {
-    entries(list, "targets", problems, target)
+pub(super) fn targets(list: &List<String>, known: &Names<'_>, problems: &mut Problems) -> Vec<String> {
+    entries(list, "targets", problems, |name, problems| target(name, known, problems))
 }
 
 /// The name of a real target.
-pub(super) fn target(name: &At<String>, problems: &mut Problems) -> Option<String> {
-    if KNOWN_TARGETS.contains(&name.get().as_str()) {
+pub(super) fn target(name: &At<String>, known: &Names<'_>, problems: &mut Problems) -> Option<String> {
+    let targets = known.targets();
+    if targets.contains(&name.get().as_str()) {
         return Some(name.get().clone());
     }
     let message = format!("unknown target `{}`", name.get());
     let help = if name.get() == HOST_TARGET {
         "the serial reference on the host runs by itself; leave it out".to_owned()
     } else {
-        suggestion(name.get(), KNOWN_TARGETS)
+        suggestion(name.get(), targets)
     };
     problems.add_with_help(name.span(), message, help);
     None

@@ -9,7 +9,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator};
 use serde::Deserialize;
 
 use crate::case::{
-    CacheChoice, ClockChoice, Couplings, ElementType, Family, Implementation, Mode, NonFinite, Preset,
+    CacheChoice, ClockChoice, Couplings, ElementType, Family, Implementation, Mode, NonFinite, Pass, Preset,
     Strategy,
 };
 use crate::condition::{Field, MatcherValue};
@@ -32,6 +32,9 @@ pub(super) struct ConfigFile {
     /// Values for every benchmark that does not give its own.
     #[schemars(default)]
     pub(super) defaults: Keys,
+    /// External programs that serve targets of their own.
+    #[schemars(default)]
+    pub(super) engine: Vec<EngineTable>,
     /// The sweeps.
     pub(super) benchmark: Vec<BenchmarkTable>,
     /// What must hold of the results.
@@ -92,6 +95,8 @@ pub(super) struct Keys {
     pub(super) max_magnitude: Option<At<f64>>,
     /// What becomes of NaN and Inf in the output. By default propagate.
     pub(super) non_finite: Option<At<Choice<NonFinite>>>,
+    /// What one launch computes: forward, backward or forward-backward. By default forward.
+    pub(super) pass: Option<At<Choice<Pass>>>,
     /// Launches before the first sample, at least. By default 10.
     pub(super) warmup_runs: Option<At<i64>>,
     /// Seconds of warm-up, at least. By default 0.2.
@@ -196,6 +201,18 @@ pub(super) struct KpiTable {
     pub(super) hardware_only: Option<bool>,
 }
 
+/// One `[[engine]]`: a program that speaks the worker protocol and computes the implementation `peer`.
+#[derive(Debug, Clone, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct EngineTable {
+    /// Name of the target that it serves; no target of `bkbench` itself.
+    pub(super) target: At<String>,
+    /// Program and arguments, split as in a shell; it runs in the folder that `bkbench` runs in.
+    pub(super) command: At<String>,
+    /// Error units above which its output is wrong. By default 128.
+    pub(super) allowed_units: Option<At<f64>>,
+}
+
 /// Conditions on the fields of a case, all of which must hold.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(transparent)]
@@ -240,6 +257,7 @@ impl Keys {
             exclude: top.exclude.or(self.exclude),
             max_magnitude: top.max_magnitude.or(self.max_magnitude),
             non_finite: top.non_finite.or(self.non_finite),
+            pass: top.pass.or(self.pass),
             warmup_runs: top.warmup_runs.or(self.warmup_runs),
             warmup_seconds: top.warmup_seconds.or(self.warmup_seconds),
             samples: top.samples.or(self.samples),

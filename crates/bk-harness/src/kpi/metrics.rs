@@ -102,7 +102,7 @@ pub struct MetricValue {
 }
 
 /// Clocks on which two cases can be compared, the best first.
-const COMPARABLE: [Clock; 3] = [Clock::LaunchRegression, Clock::DeviceTimestamp, Clock::Wall];
+pub(crate) const COMPARABLE: [Clock; 3] = [Clock::LaunchRegression, Clock::DeviceTimestamp, Clock::Wall];
 
 /// Every metric that `result` has; `all` holds the cases that its ratios are relative to.
 ///
@@ -125,7 +125,7 @@ pub fn metrics(result: &CaseResult, all: &[CaseResult]) -> BTreeMap<Metric, Metr
             ];
             for (metric, baseline) in speedups {
                 let ratio = measurement_of(baseline, &result.case, all)
-                    .and_then(|baseline| speedup(baseline, measurement));
+                    .and_then(|baseline| ratio_of_times(baseline, measurement));
                 values.extend(ratio.map(|ratio| (metric, ratio)));
             }
         }
@@ -195,13 +195,16 @@ fn measurement_of<'a>(baseline: Baseline, case: &Case, all: &'a [CaseResult]) ->
     })
 }
 
-/// Time of a call of `baseline` over one of `measurement`, on the best clock that both have.
-fn speedup(baseline: &Measurement, measurement: &Measurement) -> Option<MetricValue> {
-    COMPARABLE.iter().find_map(|clock| {
-        let (slow, fast) = (timing(baseline, *clock)?, timing(measurement, *clock)?);
-        let ratio = bootstrap_ratio(&slow.samples, &fast.samples)?;
-        Some(MetricValue { value: ratio.estimate, low: ratio.low, high: ratio.high, clock: Some(*clock) })
-    })
+/// Time of a call of `over` over one of `under`, on the best clock that both have.
+pub(crate) fn ratio_of_times(over: &Measurement, under: &Measurement) -> Option<MetricValue> {
+    COMPARABLE.iter().find_map(|clock| ratio_on(*clock, over, under))
+}
+
+/// The same on `clock`, if both have it.
+pub(crate) fn ratio_on(clock: Clock, over: &Measurement, under: &Measurement) -> Option<MetricValue> {
+    let (over, under) = (timing(over, clock)?, timing(under, clock)?);
+    let ratio = bootstrap_ratio(&over.samples, &under.samples)?;
+    Some(MetricValue { value: ratio.estimate, low: ratio.low, high: ratio.high, clock: Some(clock) })
 }
 
 fn timing(measurement: &Measurement, clock: Clock) -> Option<&Timing> {

@@ -23,6 +23,7 @@ use crate::condition::Condition;
 pub use catalogue::{Direction, MetricInfo, Unit};
 pub use comparison::{Comparison, GrowthAxis};
 pub use evaluate::evaluate;
+pub(crate) use metrics::{COMPARABLE, ratio_of_times, ratio_on};
 pub use metrics::{Metric, MetricValue, metrics};
 
 /// A bound on a metric of some cases.

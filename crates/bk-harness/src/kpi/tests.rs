@@ -27,6 +27,7 @@ fn case(target: &str, implementation: Implementation, n: usize) -> Case {
             seed: 42,
             max_magnitude: None,
             non_finite: NonFinite::Propagate,
+            pass: Pass::Forward,
         }),
         measure: MeasureSpec {
             clock: ClockChoice::Auto,

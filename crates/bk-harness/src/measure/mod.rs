@@ -6,6 +6,7 @@
 //!
 //! Every synchronisation is checked: on a GPU a failed launch is seen nowhere else.
 
+mod engine;
 #[cfg(test)]
 mod fake;
 mod launch_regression;
@@ -26,6 +27,7 @@ use crate::outcome::{Measurement, Outcome};
 use crate::protocol::Phase;
 use crate::workload::{Failure, Workload};
 
+pub use engine::{EngineCase, conclude};
 pub use memory::measure_memory;
 pub use stopwatch::{Stopwatch, SystemStopwatch};
 
@@ -84,8 +86,13 @@ fn run(session: &mut Session, observer: &mut dyn FnMut(Phase)) -> Result<Measure
     let matrix_rate = session.workload.matrix_rate();
     let after = verify_again(session)?;
     let numerics = if after.max_error_units > before.max_error_units { after } else { before };
+    let context = summary::Context {
+        class: session.class,
+        work: session.workload.work(),
+        cache: session.rotation.state(),
+    };
     summary::summarise(
-        session,
+        context,
         summary::Parts { first_launch_seconds, numerics, warm_up, samples, parts, copy_rate, matrix_rate },
     )
 }
@@ -106,7 +113,11 @@ fn verify(session: &mut Session) -> Result<Numerics, Ended> {
 
 /// Compares once more after the timed launches: a race or an overwritten input may show only then.
 fn verify_again(session: &mut Session) -> Result<Numerics, Ended> {
-    let numerics = session.workload.verify()?;
+    still_right(session.workload.verify()?)
+}
+
+/// The errors of an output after the timed launches, if it is right.
+fn still_right(numerics: Numerics) -> Result<Numerics, Ended> {
     match &numerics.rejected {
         None => Ok(numerics),
         Some(why) => Err(Box::new(Outcome::Invalid {

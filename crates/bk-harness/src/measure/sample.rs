@@ -169,7 +169,7 @@ fn collect<E>(
     Ok(samples)
 }
 
-fn timing(
+pub(super) fn timing(
     clock: Clock,
     samples: Vec<f64>,
     overhead_seconds: Option<f64>,

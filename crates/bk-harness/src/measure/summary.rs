@@ -2,7 +2,6 @@
 
 use super::Ended;
 use super::sample::Samples;
-use super::session::Session;
 use super::warm_up::WarmUp;
 use crate::device::DeviceClass;
 use crate::numerics::Numerics;
@@ -45,7 +44,15 @@ pub(super) struct Parts {
     pub(super) matrix_rate: Result<Option<f64>, Failure>,
 }
 
-pub(super) fn summarise(session: &Session, parts: Parts) -> Result<Measurement, Ended> {
+/// What was measured where.
+pub(super) struct Context {
+    pub(super) class: DeviceClass,
+    pub(super) work: Work,
+    pub(super) cache: CacheState,
+}
+
+pub(super) fn summarise(context: Context, parts: Parts) -> Result<Measurement, Ended> {
+    let Context { class, work, cache } = context;
     let Parts { first_launch_seconds, numerics, warm_up, samples, parts, copy_rate, matrix_rate } = parts;
     let Samples { timings, mut oddities } = samples;
     let copy_bytes_per_second = match copy_rate {
@@ -59,17 +66,16 @@ pub(super) fn summarise(session: &Session, parts: Parts) -> Result<Measurement, 
         oddities.push(Oddity::MatrixRateUnknown { reason: failure.to_string() });
         None
     });
-    let (work, cache) = (session.workload.work(), session.rotation.state());
     if let Some(why) = impossible(&timings, work, cache, copy_bytes_per_second) {
         return Err(Box::new(Outcome::Invalid { why, numerics: Some(numerics) }));
     }
     oddities.extend(of_samples(&timings[0]));
-    oddities.extend(of_phases(session.class, cache, &warm_up, first_launch_seconds, &timings));
+    oddities.extend(of_phases(class, cache, &warm_up, first_launch_seconds, &timings));
     Ok(Measurement {
         numerics,
         timings,
         first_launch_seconds,
-        warm_launch_seconds: Some(warm_up.first_seconds),
+        warm_launch_seconds: warm_up.first_seconds,
         parts,
         warmup_runs: warm_up.runs,
         warmup_seconds: warm_up.seconds,

@@ -18,8 +18,8 @@ const PATIENCE_SECONDS: f64 = 1.0;
 pub(super) struct WarmUp {
     pub(super) runs: u32,
     pub(super) seconds: f64,
-    /// Time of the first of them, with its synchronisation.
-    pub(super) first_seconds: f64,
+    /// Time of the first of them, with its synchronisation, where it was timed by itself.
+    pub(super) first_seconds: Option<f64>,
     /// Time of a launch with its synchronisation, at the end.
     pub(super) launch_seconds: f64,
     /// Whether the last two blocks agreed.
@@ -45,7 +45,13 @@ pub(super) fn warm_up(session: &mut Session) -> Result<WarmUp, Ended> {
             let recent = &times[times.len().saturating_sub(BLOCK)..];
             let launch_seconds = median(recent).unwrap_or_default();
             let runs = u32::try_from(times.len()).unwrap_or(u32::MAX);
-            return Ok(WarmUp { runs, seconds, first_seconds: times[0], launch_seconds, settled });
+            return Ok(WarmUp {
+                runs,
+                seconds,
+                first_seconds: times.first().copied(),
+                launch_seconds,
+                settled,
+            });
         }
     }
 }

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::baseline::{HOST_TARGET, is_host};
+use crate::baseline::HOST_TARGET;
 use crate::case::{BkCoreSpec, Case, ElementType, Implementation, Strategy, WorkloadSpec};
 use crate::condition::{Condition, Field};
 use crate::config::{Axes, Axis, Benchmark, BenchmarkKind, Point};
@@ -56,19 +56,31 @@ fn scans(benchmark: &Benchmark, points: Vec<Point>) -> Vec<Case> {
     for point in points {
         let spec = scan(benchmark, &point);
         let target = point.target.clone().unwrap_or_else(|| benchmark.axes.target[0].clone());
-        let reference = host_twin(benchmark, &spec);
-        let exists = exists_on(spec.implementation, &target);
-        let dtype = point.dtype.unwrap_or(benchmark.axes.dtype[0]);
-        let case = assemble(benchmark, target, dtype, spec);
-        let wanted = is_host(&case) || (exists && !excluded(&benchmark.exclude, &case));
-        if !wanted {
+        let implementation = spec.implementation;
+        let reference = host_twin(benchmark, &spec, Implementation::Host, ElementType::F64);
+        let runs: Vec<Case> = match implementation {
+            Implementation::Host => Vec::new(),
+            // Where it runs is no question of the axes: on the host, once in each type.
+            Implementation::ThetaPhi => [ElementType::F32, ElementType::F64]
+                .map(|dtype| host_twin(benchmark, &spec, implementation, dtype))
+                .into(),
+            _ if exists_on(implementation, &target) => {
+                let dtype = point.dtype.unwrap_or(benchmark.axes.dtype[0]);
+                vec![assemble(benchmark, target, dtype, spec)]
+            }
+            _ => Vec::new(),
+        };
+        let runs: Vec<Case> = runs.into_iter().filter(|case| !excluded(&benchmark.exclude, case)).collect();
+        if runs.is_empty() && implementation != Implementation::Host {
             continue;
         }
         if !host_excluded(&benchmark.exclude, &reference) && ids.insert(reference.id.clone()) {
             references.push(reference);
         }
-        if !is_host(&case) && ids.insert(case.id.clone()) {
-            cases.push(case);
+        for case in runs {
+            if ids.insert(case.id.clone()) {
+                cases.push(case);
+            }
         }
     }
     references.append(&mut cases);
@@ -152,12 +164,19 @@ fn scan(benchmark: &Benchmark, point: &Point) -> BkCoreSpec {
         seed: point.seed.unwrap_or(axes.seed[0]),
         max_magnitude: benchmark.max_magnitude,
         non_finite: benchmark.non_finite,
+        pass: benchmark.pass,
     }
 }
 
-fn host_twin(benchmark: &Benchmark, spec: &BkCoreSpec) -> Case {
-    let spec = BkCoreSpec { implementation: Implementation::Host, strategy: Strategy::Auto, ..spec.clone() };
-    assemble(benchmark, HOST_TARGET.to_owned(), ElementType::F64, spec)
+/// `implementation` on the host, in the type `dtype`, of the input of `spec`.
+fn host_twin(
+    benchmark: &Benchmark,
+    spec: &BkCoreSpec,
+    implementation: Implementation,
+    dtype: ElementType,
+) -> Case {
+    let spec = BkCoreSpec { implementation, strategy: Strategy::Auto, ..spec.clone() };
+    assemble(benchmark, HOST_TARGET.to_owned(), dtype, spec)
 }
 
 fn assemble(benchmark: &Benchmark, target: String, dtype: ElementType, spec: BkCoreSpec) -> Case {

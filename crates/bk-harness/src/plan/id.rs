@@ -20,7 +20,7 @@ pub(super) fn phase2_id(kind: &str, target: &str, dtype: ElementType, spec: &Pha
 }
 
 /// `bk-core/TARGET/DTYPE/bB-nN/IMPLEMENTATION[-STRATEGY]`, then what differs from the defaults, in this
-/// order: family, `shared`, `z`, `seed`, `clip`, `zero-non-finite`.
+/// order: family, `shared`, `z`, `seed`, `clip`, `zero-non-finite`, pass.
 pub(super) fn bk_core_id(target: &str, dtype: ElementType, spec: &BkCoreSpec) -> String {
     let mut id = format!(
         "bk-core/{target}/{}/b{}-n{}/{}",
@@ -32,26 +32,40 @@ pub(super) fn bk_core_id(target: &str, dtype: ElementType, spec: &BkCoreSpec) ->
     if spec.strategy != Strategy::Auto {
         append(&mut id, format_args!("-{}", spec.strategy.name()));
     }
+    append_input(&mut id, spec);
+    id
+}
+
+/// What is asked, whoever answers: `bB-nN`, then what differs from the defaults as in the name of a case.
+pub(crate) fn problem_name(spec: &BkCoreSpec) -> String {
+    let mut name = format!("b{}-n{}", spec.batch, spec.n);
+    append_input(&mut name, spec);
+    name
+}
+
+fn append_input(id: &mut String, spec: &BkCoreSpec) {
     if spec.family != Family::Normal {
-        append(&mut id, format_args!("/{}", spec.family.name()));
+        append(id, format_args!("/{}", spec.family.name()));
     }
     if spec.couplings == Couplings::Shared {
-        append(&mut id, format_args!("/shared"));
+        append(id, format_args!("/shared"));
     }
     if let Some([re, im]) = spec.z {
         let sign = if im.is_sign_negative() { '-' } else { '+' };
-        append(&mut id, format_args!("/z{}{sign}{}i", shortest(re), shortest(im.abs())));
+        append(id, format_args!("/z{}{sign}{}i", shortest(re), shortest(im.abs())));
     }
     if spec.seed != DEFAULT_SEED {
-        append(&mut id, format_args!("/seed{}", spec.seed));
+        append(id, format_args!("/seed{}", spec.seed));
     }
     if let Some(limit) = spec.max_magnitude {
-        append(&mut id, format_args!("/clip{}", shortest(limit)));
+        append(id, format_args!("/clip{}", shortest(limit)));
     }
     if spec.non_finite == NonFinite::Zero {
-        append(&mut id, format_args!("/zero-non-finite"));
+        append(id, format_args!("/zero-non-finite"));
     }
-    id
+    if !spec.pass.is_forward() {
+        append(id, format_args!("/{}", spec.pass.name()));
+    }
 }
 
 fn append(id: &mut String, part: std::fmt::Arguments<'_>) {

@@ -20,6 +20,7 @@ use crate::config::{Config, KNOWN_TARGETS};
 pub use crate::baseline::HOST_TARGET;
 pub use availability::exists_on;
 pub(crate) use expand::{expand, point_count};
+pub(crate) use id::problem_name;
 pub use selection::check_target;
 
 /// Every case of a run, ordered so that each (target, dtype) is one contiguous piece for one worker.
@@ -66,12 +67,14 @@ pub struct Selection {
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 pub enum PlanError {
     /// `--target` names none.
-    #[error("there is no target `{name}`{suggestion}; targets are {}", KNOWN_TARGETS.join(", "))]
+    #[error("there is no target `{name}`{suggestion}; targets are {known}")]
     UnknownTarget {
         /// What was asked for.
         name: String,
         /// `; did you mean ...?`, or empty.
         suggestion: String,
+        /// What there is.
+        known: String,
     },
     /// `--filter` is no regular expression.
     #[error("--filter `{pattern}` is not a regular expression: {reason}")]
@@ -99,10 +102,20 @@ impl Plan {
     /// # Errors
     /// See [`PlanError`].
     pub fn new(config: &Config, selection: &Selection) -> Result<Self, PlanError> {
+        let engines: Vec<String> = config.engines.iter().map(|engine| engine.target.clone()).collect();
+        Self::beside(config, selection, &engines)
+    }
+
+    /// As [`Plan::new`], for a config that runs together with others: a selection may name the target of
+    /// any of `engines`.
+    ///
+    /// # Errors
+    /// See [`PlanError`].
+    pub fn beside(config: &Config, selection: &Selection, engines: &[String]) -> Result<Self, PlanError> {
         let cases: Vec<Case> = config.benchmarks.iter().flat_map(expand).collect();
-        let mut chosen = selection::select(config, cases, selection)?;
+        let mut chosen = selection::select(config, cases, selection, engines)?;
         // Stable: within a (target, dtype) the order of the config stays.
-        chosen.sort_by_key(|(case, _)| (target_rank(&case.target), case.dtype));
+        chosen.sort_by_key(|(case, _)| (target_rank(&case.target), case.target.clone(), case.dtype));
         let cases = chosen.into_iter().map(|(case, role)| PlannedCase::new(case, role)).collect();
         Ok(Self { cases })
     }

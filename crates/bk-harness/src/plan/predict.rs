@@ -56,7 +56,7 @@ fn scan_seconds(case: &Case, spec: &BkCoreSpec) -> f64 {
     FIXED_SECONDS + oracle + warm_up + sampling
 }
 
-/// Inputs `a`, `b`, `c` and the output `[B, N, 2]`.
+/// Inputs `a`, `b`, `c` and the output `[B, N, 2]`, of each pass.
 fn set_bytes(spec: &BkCoreSpec, dtype: ElementType) -> u64 {
     let (batch, n) = (spec.batch as u64, spec.n as u64);
     let diagonal = if spec.family == Family::Complex { 2 } else { 1 };
@@ -66,7 +66,11 @@ fn set_bytes(spec: &BkCoreSpec, dtype: ElementType) -> u64 {
     };
     let sites = batch.saturating_mul(n).saturating_mul(diagonal + 2);
     let couplings = rows.saturating_mul(n.saturating_sub(1)).saturating_mul(2);
-    sites.saturating_add(couplings).saturating_mul(dtype.bytes())
+    let forward = sites.saturating_add(couplings).saturating_mul(dtype.bytes());
+    // The backward pass reads the same with a cotangent in the place of the output, and writes as much as it reads of
+    // the matrix: less than two forward passes.
+    let passes = u64::from(spec.pass.has_forward()) + 2 * u64::from(spec.pass.has_backward());
+    forward.saturating_mul(passes)
 }
 
 const HOST_BYTES_PER_SECOND: f64 = 4e8;
@@ -80,6 +84,9 @@ fn bytes_per_second(case: &Case, spec: &BkCoreSpec) -> f64 {
         Implementation::Kernel if cuda => 5e11,
         // Between a hardware adapter and a software one.
         Implementation::Kernel => 1e9,
+        Implementation::ThetaPhi => HOST_BYTES_PER_SECOND,
+        // Between a fused kernel on a GPU and an interpreter on a CPU.
+        Implementation::Peer => 1e9,
         Implementation::Tensor if cuda => 1e10,
         Implementation::Tensor if wgpu => 1e8,
         Implementation::Tensor => 5e7,

@@ -12,8 +12,9 @@ pub(super) fn select(
     config: &Config,
     cases: Vec<Case>,
     selection: &Selection,
+    engines: &[String],
 ) -> Result<Vec<(Case, Role)>, PlanError> {
-    check_targets(selection)?;
+    selection.targets.iter().flatten().try_for_each(|name| check_target(name, engines))?;
     let filter = compile(selection)?;
     let named = |case: &Case| match &filter {
         Some(filter) => filter.is_match(&format!("{}/{}", case.benchmark, case.id)),
@@ -50,21 +51,19 @@ pub(super) fn select(
     Ok(cases.into_iter().zip(roles).filter_map(|(case, role)| Some((case, role?))).collect())
 }
 
-fn check_targets(selection: &Selection) -> Result<(), PlanError> {
-    selection.targets.iter().flatten().try_for_each(|name| check_target(name))
-}
-
-/// Whether `name` is a target that a config or the command line can name.
+/// Whether `name` is a target that the command line can name: one of `bkbench` itself or of `engines`.
 ///
 /// # Errors
 /// [`PlanError::UnknownTarget`]
-pub fn check_target(name: &str) -> Result<(), PlanError> {
-    if KNOWN_TARGETS.contains(&name) || name == HOST_TARGET {
+pub fn check_target(name: &str, engines: &[String]) -> Result<(), PlanError> {
+    let known = || KNOWN_TARGETS.into_iter().chain(engines.iter().map(String::as_str));
+    if name == HOST_TARGET || known().any(|target| target == name) {
         return Ok(());
     }
-    let suggestion = did_you_mean(name, KNOWN_TARGETS)
-        .map_or_else(String::new, |known| format!("; did you mean `{known}`?"));
-    Err(PlanError::UnknownTarget { name: name.to_owned(), suggestion })
+    let suggestion =
+        did_you_mean(name, known()).map_or_else(String::new, |known| format!("; did you mean `{known}`?"));
+    let known = known().collect::<Vec<_>>().join(", ");
+    Err(PlanError::UnknownTarget { name: name.to_owned(), suggestion, known })
 }
 
 fn compile(selection: &Selection) -> Result<Option<Regex>, PlanError> {

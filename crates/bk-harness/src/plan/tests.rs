@@ -67,6 +67,14 @@ fn an_id_names_what_differs_from_the_default_in_a_fixed_order() {
 }
 
 #[test]
+fn a_pass_other_than_the_forward_one_is_at_the_end_of_the_id() {
+    let of = |pass: &str| benchmark(&format!("batch = 1\nn = 8\ntargets = 'wgpu'\npass = '{pass}'"));
+    assert_eq!(ids(&of("backward"))[1], "bk-core/wgpu/f32/b1-n8/kernel/backward");
+    assert_eq!(ids(&of("forward-backward"))[0], "bk-core/host/f64/b1-n8/host/forward-backward");
+    assert_eq!(ids(&of("forward")), ids(&benchmark("batch = 1\nn = 8\ntargets = 'wgpu'")));
+}
+
+#[test]
 fn the_strategies_multiply_the_kernel_alone() {
     let config = benchmark("batch = 1\nn = 8\ntargets = 'wgpu'\nstrategies = ['auto', 'serial', 'cube']");
     assert_eq!(
@@ -322,4 +330,49 @@ fn a_plan_predicts_the_memory_of_a_model_by_arithmetic() {
     let logits = 4096 * 50_257 * 2;
     assert!(planned.predicted_memory_bytes > logits && planned.predicted_memory_bytes < 2 * logits);
     assert!(planned.predicted_seconds > 0.0);
+}
+
+const ENGINE: &str =
+    "[[engine]]\ntarget = 'jax'\ncommand = 'python3 jax.py'\n[[benchmark]]\nname = 'a'\nbatch = 1\nn = 8\n";
+
+#[test]
+fn peers_exist_on_the_targets_of_engines_and_run_behind_our_own() {
+    let config = config(&format!("{ENGINE}targets = ['jax', 'cuda', 'ndarray']"));
+    assert_eq!(
+        ids(&config),
+        [
+            "bk-core/host/f64/b1-n8/host",
+            "bk-core/cuda/f32/b1-n8/kernel",
+            "bk-core/cuda/f32/b1-n8/tensor",
+            "bk-core/ndarray/f32/b1-n8/native",
+            "bk-core/ndarray/f32/b1-n8/tensor",
+            "bk-core/jax/f32/b1-n8/peer",
+        ]
+    );
+    let selected = select(&config, Some(&["jax"]), None).unwrap();
+    assert_eq!(ids_of(&selected).last().unwrap(), "bk-core/jax/f32/b1-n8/peer");
+    let unknown = select(&config, Some(&["jaax"]), None).unwrap_err().to_string();
+    assert!(unknown.contains("did you mean `jax`?"), "{unknown}");
+}
+
+#[test]
+fn the_original_s_algorithm_runs_on_the_host_once_an_input_in_each_type() {
+    let config = benchmark(
+        "batch = 1\nn = [8, 16]\ntargets = ['cuda', 'ndarray']\nimplementations = ['kernel', 'theta-phi']\n\
+         exclude = [{ implementation = 'theta-phi', dtype = 'f32', n = 16 }]",
+    );
+    assert_eq!(
+        ids(&config),
+        [
+            "bk-core/host/f64/b1-n8/host",
+            "bk-core/host/f64/b1-n16/host",
+            "bk-core/host/f64/b1-n8/theta-phi",
+            "bk-core/host/f64/b1-n16/theta-phi",
+            "bk-core/host/f32/b1-n8/theta-phi",
+            "bk-core/cuda/f32/b1-n8/kernel",
+            "bk-core/cuda/f32/b1-n16/kernel",
+        ]
+    );
+    let alone = benchmark("batch = 1\nn = 8\nimplementations = 'theta-phi'");
+    assert_eq!(ids(&alone).len(), 3);
 }

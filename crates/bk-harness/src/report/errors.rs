@@ -2,8 +2,10 @@
 
 use super::case_label;
 use super::table::Table;
+use crate::baseline::implementation;
+use crate::case::Implementation;
 use crate::numerics::Numerics;
-use crate::outcome::Outcome;
+use crate::outcome::{CaseResult, Outcome};
 use crate::record::Run;
 use crate::units;
 
@@ -38,16 +40,25 @@ pub(super) fn table(run: &Run) -> Table {
     for result in &run.results {
         let (verdict, numerics) = match &result.outcome {
             Outcome::Measured(measurement) => ("right", &measurement.numerics),
-            Outcome::Invalid { numerics: Some(numerics), .. } => {
-                (if numerics.rejected.is_some() { "**wrong**" } else { "right" }, numerics)
-            }
+            Outcome::Invalid { numerics: Some(numerics), .. } => (verdict(result, numerics), numerics),
             _ => continue,
         };
-        if result.case.target != crate::plan::HOST_TARGET && result.case.workload.phase2().is_none() {
+        if implementation(&result.case).is_some_and(|implementation| implementation != Implementation::Host) {
             table.row(row(case_label(run, &result.case), verdict, numerics));
         }
     }
     table
+}
+
+fn verdict(result: &CaseResult, numerics: &Numerics) -> &'static str {
+    match (
+        numerics.rejected.is_some(),
+        implementation(&result.case).is_none_or(Implementation::must_be_right),
+    ) {
+        (false, _) => "right",
+        (true, true) => "**wrong**",
+        (true, false) => "wrong, reported",
+    }
 }
 
 fn row(label: String, verdict: &str, numerics: &Numerics) -> Vec<String> {

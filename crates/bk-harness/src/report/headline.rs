@@ -63,12 +63,16 @@ pub(super) fn standing(run: &Run) -> Standing {
     };
     let passed = run.kpis.iter().filter(|kpi| kpi.verdict == Verdict::Pass).count();
     let counts = format!(
-        "{} measured, each proven right before it was timed; {} skipped, {} failed, {} invalid; \
+        "{} measured, each proven right before it was timed; {} skipped, {} failed, {} invalid{}; \
          {passed} of {} met{}.",
         count(tally.measured, "case"),
         tally.skipped,
         tally.failed,
         tally.invalid,
+        match tally.reported {
+            0 => String::new(),
+            others => format!(", {others} wrong as may be"),
+        },
         count(judged, "judged KPI"),
         match run.kpis.len() - judged {
             0 => String::new(),

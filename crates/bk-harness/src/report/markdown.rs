@@ -7,6 +7,7 @@ use super::errors::errors;
 use super::headline::headline;
 use super::kpis::kpis;
 use super::problems::{broken, skipped, warnings};
+use super::ranking::ranking;
 use super::results::results;
 use super::svg::namesakes;
 use crate::record::Run;
@@ -46,6 +47,7 @@ fn section(run: &Run, namesakes: usize) -> String {
     }
     text += &kpis(run);
     text += &broken(run);
+    text += &ranking(run);
     text += &results(run, namesakes);
     for part in [errors, skipped, warnings, environment, reproduce] {
         text += &part(run);

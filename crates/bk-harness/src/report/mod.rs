@@ -11,6 +11,7 @@ mod kpis;
 mod markdown;
 mod models;
 mod problems;
+mod ranking;
 mod results;
 mod svg;
 mod table;

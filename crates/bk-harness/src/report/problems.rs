@@ -19,6 +19,8 @@ pub(super) fn broken_table(run: &Run) -> Table {
         let label = format!("{} ({})", case_label(run, &result.case), result.case.benchmark);
         match &result.outcome {
             Outcome::Failed { error } => table.row(vec![label, "failed".into(), error.clone()]),
+            // With the errors.
+            Outcome::Invalid { .. } if result.is_reported() => {}
             Outcome::Invalid { why, .. } => table.row(vec![label, "invalid".into(), why.clone()]),
             Outcome::Measured(_) | Outcome::Skipped { .. } => {}
         }

@@ -137,6 +137,20 @@ fn the_headline_says_the_worst() {
 }
 
 #[test]
+fn an_algorithm_that_may_be_wrong_is_reported_and_spoils_nothing() {
+    let mut numerics = numerics();
+    (numerics.max_error_units, numerics.non_finite) = (f64::INFINITY, 3);
+    numerics.rejected = Some("3 entries are NaN".to_owned());
+    let wrong = Outcome::Invalid { why: "3 entries are NaN".to_owned(), numerics: Some(numerics) };
+    let case = case("host", Implementation::ThetaPhi, 1024);
+    let run = run(config(), vec![cuda(1024, 1.6e-5), CaseResult { case, outcome: wrong }]);
+    assert_eq!(headline(&run), "All well.");
+    let report = markdown(&[run]);
+    assert!(report.contains("1 wrong as may be") && report.contains("wrong, reported"), "{report}");
+    assert!(!report.contains("Failed and invalid"), "{report}");
+}
+
+#[test]
 fn references_alone_are_no_result() {
     assert_eq!(headline(&run(config(), vec![host(1024, 2e-3)])), "Nothing was measured.");
 }

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 use std::fs;
+use std::path::PathBuf;
 use std::time::{Duration, Instant};
 
 use bk_phase2::train::{Batch, cross_entropy, train_step};
@@ -34,12 +35,14 @@ pub(crate) fn run<B: BkBackend>(
     println!("{parameters} parameters on {}", B::name(&device));
     B::seed(&device, arguments.seed.wrapping_add(progress.step as u64));
 
-    let mut optimizer =
-        AdamWConfig::new().with_beta_2(0.95).with_epsilon(1e-8).with_weight_decay(0.01).init();
-    let moments = arguments.out.join("optimizer");
-    let recorder = BinFileRecorder::<FullPrecisionSettings>::new();
+    let mut optimizer = AdamWConfig::new()
+        .with_beta_2(0.95)
+        .with_epsilon(1e-8)
+        .with_weight_decay(0.01)
+        .init::<Autodiff<B>, Phase2Model<Autodiff<B>>>();
     if arguments.resume {
-        optimizer = optimizer.load_record(recorder.load(moments.clone(), &device)?);
+        let moments = Recorder::<Autodiff<B>>::load(&recorder(), moments(arguments), &device)?;
+        optimizer = optimizer.load_record(moments);
     }
     let mut safety = GradientSafety::new(arguments.clip).resumed(progress.gradients);
     let bar = progress_bar(arguments);
@@ -158,11 +161,19 @@ where
     O: Optimizer<Phase2Model<Autodiff<B>>, Autodiff<B>>,
 {
     checkpoint.save(&model.valid())?;
-    let recorder = BinFileRecorder::<FullPrecisionSettings>::new();
-    recorder.record(optimizer.to_record(), arguments.out.join("optimizer"))?;
+    Recorder::<Autodiff<B>>::record(&recorder(), optimizer.to_record(), moments(arguments))?;
     fs::write(arguments.out.join("loss.svg"), curve::svg(progress))?;
     progress.write(&arguments.out)?;
     Ok(())
+}
+
+fn recorder() -> BinFileRecorder<FullPrecisionSettings> {
+    BinFileRecorder::new()
+}
+
+/// Where the optimiser's moments are, without the ending.
+fn moments(arguments: &Arguments) -> PathBuf {
+    arguments.out.join("optimizer")
 }
 
 fn report(progress: &Progress) {

@@ -1,5 +1,5 @@
 //! The model from outside. One binary for all backends: each takes minutes to compile.
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "tests")]
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::print_stdout, reason = "tests")]
 
 #[cfg(feature = "cuda-tests")]
 mod cuda;

@@ -33,7 +33,7 @@ enum Found {
 }
 
 pub(crate) fn run(arguments: &DevicesArgs) -> Result<Exit, Error> {
-    let pool = pool(&arguments.programs)?;
+    let pool = pool(&arguments.programs, &[])?;
     let mut rows = Vec::new();
     for target in served_targets(&pool) {
         let found = match pool.probe(&target, ElementType::F32) {

@@ -1,14 +1,14 @@
 //! `bkbench export phase2 FILE (--preset | --config | --from | --checkpoint)`: weights of the Phase 2 model
 //! as a safetensors file that the PyTorch project and `bkbench verify phase2` read.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::Duration;
 
 use bk_harness::phase2::{ExportOutcome, ExportSource};
 use bk_harness::plan::check_target;
 use bk_harness::protocol::Request;
 
-use super::pool;
+use super::{absolute, pool};
 use crate::cli::{Export, ExportArgs, ExportPhase2Args, ExportSourceArgs};
 use crate::error::Error;
 use crate::exit::Exit;
@@ -21,8 +21,8 @@ pub(crate) fn run(arguments: &ExportArgs) -> Result<Exit, Error> {
 }
 
 fn phase2(arguments: &ExportPhase2Args) -> Result<Exit, Error> {
-    check_target(&arguments.target)?;
-    let pool = pool(&arguments.programs)?;
+    check_target(&arguments.target, &[])?;
+    let pool = pool(&arguments.programs, &[])?;
     let request =
         Request::ExportPhase2 { source: source(&arguments.source), file: absolute(&arguments.file) };
     let timeout = Duration::from_secs(arguments.timeout);
@@ -46,11 +46,6 @@ fn source(arguments: &ExportSourceArgs) -> ExportSource {
         // The command line asks for one of them.
         _ => ExportSource::Preset(String::new()),
     }
-}
-
-/// A worker may have another working directory.
-fn absolute(path: &Path) -> PathBuf {
-    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
 }
 
 fn verdict(outcome: &ExportOutcome) -> Exit {

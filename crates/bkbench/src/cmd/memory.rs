@@ -18,7 +18,7 @@ use crate::exit::Exit;
 use crate::find_max::{Found, find_max};
 use crate::output;
 use crate::pool::{Interrupted, WorkerSettings};
-use crate::sweep::Sweep;
+use crate::sweep::{self, Sweep};
 
 /// A case and what it needs.
 #[derive(Debug, Serialize)]
@@ -48,7 +48,7 @@ pub(crate) fn run(arguments: &MemoryArgs) -> Result<Exit, Error> {
     if sweeps.is_empty() {
         return Err(Error::NoMemory);
     }
-    let pool = pool(&arguments.programs)?;
+    let pool = pool(&arguments.programs, &sweep::engines(&sweeps)?)?;
     let targets = Targets::probe(&pool, &sweeps).map_err(|Interrupted| Error::Interrupted)?;
     let environment = Environment::capture(build_info(), std::env::args());
     let needs = needs(&sweeps, &targets, &environment);

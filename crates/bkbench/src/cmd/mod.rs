@@ -12,6 +12,9 @@ pub(crate) mod schema;
 pub(crate) mod verify;
 pub(crate) mod worker;
 
+use std::path::{Path, PathBuf};
+
+use bk_harness::config::Engine;
 use bk_harness::plan::check_target;
 
 use crate::cli::WorkerPrograms;
@@ -20,12 +23,18 @@ use crate::error::Error;
 use crate::interrupt::Interrupt;
 use crate::pool::{Launcher, Pool};
 
-/// The pool that serves the built-in targets and those that `programs` adds.
-fn pool(programs: &WorkerPrograms) -> Result<Pool, Error> {
+/// A path as a worker understands it, which may have another working directory.
+fn absolute(path: &Path) -> PathBuf {
+    std::path::absolute(path).unwrap_or_else(|_| path.to_owned())
+}
+
+/// The pool that serves the built-in targets, those of `engines` and those that `programs` adds.
+fn pool(programs: &WorkerPrograms, engines: &[Engine]) -> Result<Pool, Error> {
+    let names: Vec<String> = engines.iter().map(|engine| engine.target.clone()).collect();
     for worker in &programs.workers {
-        check_target(&worker.target)?;
+        check_target(&worker.target, &names)?;
     }
-    let launcher = Launcher::new(&programs.workers)
+    let launcher = Launcher::new(&programs.workers, engines)
         .map_err(|source| Error::System { action: "find the path of this program", source: source.into() })?;
     let interrupt = Interrupt::install()
         .map_err(|source| Error::System { action: "listen for Ctrl-C", source: source.into() })?;

@@ -2,7 +2,6 @@
 //! against files of weights, inputs and expected results. Exit code 5 when a result is wrong, 2 when a file
 //! is not what it has to be, 4 when a target failed, 3 when nothing could be checked.
 
-use std::path::PathBuf;
 use std::time::Duration;
 
 use bk_harness::phase2::{ParityBound, ParityFile, ParityOutcome, ParityRow};
@@ -11,7 +10,7 @@ use bk_harness::protocol::Request;
 use comfy_table::Table;
 use serde::Serialize;
 
-use super::{pool, served_targets};
+use super::{absolute, pool, served_targets};
 use crate::cli::VerifyPhase2Args;
 use crate::error::Error;
 use crate::exit::Exit;
@@ -28,15 +27,15 @@ struct Checked {
 
 pub(crate) fn run(arguments: &VerifyPhase2Args) -> Result<Exit, Error> {
     for target in &arguments.targets {
-        check_target(target)?;
+        check_target(target, &[])?;
     }
-    let pool = pool(&arguments.programs)?;
+    let pool = pool(&arguments.programs, &[])?;
     let targets = match arguments.targets.as_slice() {
         [] => served_targets(&pool),
         named => named.to_vec(),
     };
     let request = Request::VerifyPhase2 {
-        files: arguments.files.iter().map(absolute).collect(),
+        files: arguments.files.iter().map(|path| absolute(path)).collect(),
         dtype: arguments.dtype,
         precision: arguments.precision.into(),
     };
@@ -58,11 +57,6 @@ pub(crate) fn run(arguments: &VerifyPhase2Args) -> Result<Exit, Error> {
         output::text(&text(&checked))?;
     }
     Ok(interrupted.or(verdict(checked.iter().map(|checked| &checked.outcome))))
-}
-
-/// A worker may have another working directory.
-fn absolute(path: &PathBuf) -> PathBuf {
-    std::path::absolute(path).unwrap_or_else(|_| path.clone())
 }
 
 /// What the outcomes of all targets mean together. A target that is missing is no cause, unless all are.

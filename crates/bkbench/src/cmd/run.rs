@@ -20,7 +20,7 @@ use crate::execute::{Executed, Prepared, Targets};
 use crate::exit::Exit;
 use crate::pool::{Interrupted, Pool};
 use crate::summary::{self, Summary};
-use crate::sweep::Sweep;
+use crate::sweep::{self, Sweep};
 use crate::{build, engine, output, reports};
 
 pub(crate) fn run(arguments: &RunArgs) -> Result<Exit, Error> {
@@ -28,7 +28,7 @@ pub(crate) fn run(arguments: &RunArgs) -> Result<Exit, Error> {
     if arguments.dry_run {
         return plan::show(&sweeps, arguments.json);
     }
-    let pool = pool(&arguments.programs)?;
+    let pool = pool(&arguments.programs, &sweep::engines(&sweeps)?)?;
     check_folders(&arguments.out, &sweeps).map_err(Error::Prepare)?;
     let targets = Targets::probe(&pool, &sweeps).map_err(|Interrupted| Error::Interrupted)?;
     let build = build_info();

@@ -33,9 +33,9 @@ pub(crate) fn run(arguments: &VerifyArgs) -> Result<Exit, Error> {
 
 fn bk_core(arguments: &VerifyBkCoreArgs) -> Result<Exit, Error> {
     for target in &arguments.targets {
-        check_target(target)?;
+        check_target(target, &[])?;
     }
-    let pool = pool(&arguments.programs)?;
+    let pool = pool(&arguments.programs, &[])?;
     let targets = match arguments.targets.as_slice() {
         [] => served_targets(&pool),
         named => named.to_vec(),

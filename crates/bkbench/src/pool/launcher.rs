@@ -7,6 +7,7 @@ use std::process::Command;
 use std::str::FromStr;
 
 use bk_harness::case::ElementType;
+use bk_harness::config::{DEFAULT_ENGINE_UNITS, Engine};
 
 use super::settings::WorkerSettings;
 
@@ -21,23 +22,53 @@ pub(super) struct WorkerCommand {
     pub(super) settings: WorkerSettings,
 }
 
-/// Starts workers: this very program for the targets that are built in, or the program that the user
-/// named for a target.
+/// Starts workers: this very program for the targets that are built in, the program of an `[[engine]]`, or
+/// the program that the user named for a target.
 #[derive(Debug, Clone)]
 pub(crate) struct Launcher {
     built_in: PathBuf,
-    external: BTreeMap<String, Vec<String>>,
+    external: BTreeMap<String, External>,
+}
+
+/// A program that is not this one.
+#[derive(Debug, Clone)]
+struct External {
+    command: Vec<String>,
+    /// Whether it may be missing, as the engine of a config that is run on many machines.
+    may_be_missing: bool,
+    /// Error units that its output is held to, as an engine.
+    allowed_units: f64,
 }
 
 impl Launcher {
-    /// A launcher with the given external workers; the last one named for a target counts.
+    /// A launcher with the engines of configs and the workers of the command line, which stand above them;
+    /// the last one named for a target counts.
     ///
     /// # Errors
     /// When the path of this program is unknown to the operating system.
-    pub(crate) fn new(external: &[ExternalWorker]) -> io::Result<Self> {
-        let external =
-            external.iter().map(|worker| (worker.target.clone(), worker.command.clone())).collect();
+    pub(crate) fn new(workers: &[ExternalWorker], engines: &[Engine]) -> io::Result<Self> {
+        let mut external = BTreeMap::new();
+        for Engine { target, command, allowed_error_units } in engines {
+            let (command, allowed_units) = (command.clone(), *allowed_error_units);
+            external.insert(target.clone(), External { command, may_be_missing: true, allowed_units });
+        }
+        for ExternalWorker { target, command } in workers {
+            let bound = external.get(target).map(|engine| engine.allowed_units);
+            let allowed_units = bound.unwrap_or(DEFAULT_ENGINE_UNITS);
+            let command = command.clone();
+            external.insert(target.clone(), External { command, may_be_missing: false, allowed_units });
+        }
         Ok(Self { built_in: std::env::current_exe()?, external })
+    }
+
+    /// Whether the program of `target` may be missing.
+    pub(super) fn may_be_missing(&self, target: &str) -> bool {
+        self.external.get(target).is_some_and(|external| external.may_be_missing)
+    }
+
+    /// Error units that the engine of `target` is held to.
+    pub(super) fn allowed_units(&self, target: &str) -> f64 {
+        self.external.get(target).map_or(DEFAULT_ENGINE_UNITS, |external| external.allowed_units)
     }
 
     /// The targets that have an external worker, sorted.
@@ -49,7 +80,7 @@ impl Launcher {
     /// is built in, and nothing of the settings of its runtime.
     pub(super) fn command(&self, worker: &WorkerCommand) -> Command {
         let named = ["--target", &worker.target, "--dtype", worker.dtype.name()];
-        match self.external.get(&worker.target).map(Vec::as_slice) {
+        match self.external.get(&worker.target).map(|external| external.command.as_slice()) {
             Some([program, arguments @ ..]) => {
                 let mut command = Command::new(program);
                 command.args(arguments).args(named);
@@ -133,7 +164,7 @@ mod tests {
 
     #[test]
     fn an_external_worker_is_told_its_target_and_type_and_others_are_built_in() {
-        let launcher = Launcher::new(&["jax=python worker.py".parse().unwrap()]).unwrap();
+        let launcher = Launcher::new(&["jax=python worker.py".parse().unwrap()], &[]).unwrap();
         let command = |target: &str, dtype| {
             let (target, settings) = (target.to_owned(), WorkerSettings::default().single_stream());
             launcher.command(&WorkerCommand { target, dtype, settings })

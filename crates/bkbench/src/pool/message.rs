@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use bk_harness::device::DeviceInfo;
-use bk_harness::protocol::{Event, PROTOCOL_VERSION};
+use bk_harness::protocol::{Event, PROTOCOL_VERSION, Role};
 use serde_json::Value;
 use thiserror::Error;
 
@@ -13,6 +13,8 @@ const SHOWN_CHARACTERS: usize = 200;
 /// What a worker says of itself when its target is there.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Greeting {
+    /// Who proves its results.
+    pub(crate) role: Role,
     /// Program that speaks.
     pub(crate) engine: String,
     /// Where it runs.
@@ -33,6 +35,16 @@ pub(super) enum WorkerError {
              {PROTOCOL_VERSION}: use programs of the same release"
     )]
     Version { theirs: Value },
+    /// It cannot serve the implementation that is asked for.
+    #[error(
+        "{}", match role {
+            Role::Engine => "the program is an external engine, which computes the implementation `peer`: give it \
+                             a target of its own in an [[engine]] table",
+            Role::Worker => "the program proves its own results, and a `peer` is proven by bkbench: it has to say \
+                             hello with the role `engine`",
+        }
+    )]
+    Role { role: Role },
     /// A line that is no message.
     #[error(
         "the worker printed what is not a message of the worker protocol ({reason}): `{line}`; only \

@@ -7,6 +7,7 @@
 //! ```
 //! There is never more than one worker: two would disturb each other's times.
 
+mod engine_case;
 mod launcher;
 mod lines;
 mod memory;

@@ -1,19 +1,24 @@
 //! The worker of one (target, dtype): opened once, replaced when it breaks.
 
+use std::io;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
-use bk_harness::case::{Case, Strategy};
+use bk_harness::case::{Case, Implementation, Strategy, WorkloadSpec};
+use bk_harness::device::DeviceInfo;
 use bk_harness::outcome::Outcome;
 use bk_harness::phase2::{ExportOutcome, ParityOutcome};
-use bk_harness::protocol::{Event, Phase, Request};
+use bk_harness::protocol::{Event, Phase, Request, Role};
 use bk_harness::vectors::VectorsOutcome;
 
 use super::launcher::WorkerCommand;
 use super::message::{Greeting, WorkerError, decode, decode_opening, out_of_turn};
 use super::process::{Received, WorkerProcess};
-use super::{Interrupted, Launcher};
+use super::{Interrupted, Launcher, engine_case};
 use crate::interrupt::Interrupt;
+
+/// What to do about a case that is killed.
+pub(super) const RAISE_TIMEOUT: &str = " (raise `timeout_seconds` if it needs longer)";
 
 /// A worker and what is needed to start another one like it.
 #[derive(Debug)]
@@ -24,6 +29,8 @@ pub(super) struct Session<'a> {
     command: WorkerCommand,
     /// Absent after a breakdown, until the next request needs one.
     process: Option<WorkerProcess>,
+    /// What the worker said of itself when it started last.
+    greeting: Greeting,
 }
 
 /// Why a target could not be opened.
@@ -38,7 +45,7 @@ pub(super) enum Refusal {
 }
 
 /// Why a request was not answered.
-enum Broken {
+pub(super) enum Broken {
     Error(WorkerError),
     Interrupted,
 }
@@ -57,9 +64,16 @@ impl<'a> Session<'a> {
         hello_timeout: Duration,
         command: WorkerCommand,
     ) -> Result<(Self, Greeting), Refusal> {
-        let mut session = Self { launcher, interrupt, hello_timeout, command, process: None };
-        let greeting = session.start()?;
+        let (process, greeting) = start(launcher, interrupt, hello_timeout, &command)?;
+        let process = Some(process);
+        let session =
+            Self { launcher, interrupt, hello_timeout, command, process, greeting: greeting.clone() };
         Ok((session, greeting))
+    }
+
+    /// Where the worker runs.
+    pub(super) fn device(&self) -> &DeviceInfo {
+        &self.greeting.device
     }
 
     /// Runs one case to its end, whatever that is.
@@ -68,6 +82,21 @@ impl<'a> Session<'a> {
         case: &Case,
         observe: &mut dyn FnMut(Phase),
     ) -> Result<Outcome, Interrupted> {
+        let implementation = match &case.workload {
+            WorkloadSpec::BkCore(spec) => Some(spec.implementation),
+            WorkloadSpec::Phase2Throughput(_) | WorkloadSpec::Phase2Memory(_) => None,
+        };
+        match (self.greeting.role, implementation == Some(Implementation::Peer)) {
+            (Role::Worker, false) => self.run_in_worker(case, observe),
+            (Role::Engine, true) => {
+                let allowed_units = self.launcher.allowed_units(&self.command.target);
+                engine_case::run(self, case, allowed_units, observe)
+            }
+            (role, _) => Ok(Outcome::Failed { error: WorkerError::Role { role }.to_string() }),
+        }
+    }
+
+    fn run_in_worker(&mut self, case: &Case, observe: &mut dyn FnMut(Phase)) -> Result<Outcome, Interrupted> {
         let timeout = duration(case.measure.timeout_seconds);
         let request = Request::Run { case: Box::new(case.clone()) };
         let answer = |event: Event| match event {
@@ -78,8 +107,7 @@ impl<'a> Session<'a> {
             Event::Result { case: id, outcome } if id == case.id => Answer::Done(*outcome),
             _ => Answer::OutOfTurn,
         };
-        let remedy = " (raise `timeout_seconds` if it needs longer)";
-        match self.ask(&request, timeout, &format!("run {}", case.id), remedy, answer) {
+        match self.ask(&request, timeout, &format!("run {}", case.id), RAISE_TIMEOUT, answer) {
             Ok(outcome) => Ok(outcome),
             Err(Broken::Interrupted) => Err(Interrupted),
             Err(Broken::Error(error)) => Ok(Outcome::Failed { error: error.to_string() }),
@@ -93,6 +121,10 @@ impl<'a> Session<'a> {
         strategy: Strategy,
         timeout: Duration,
     ) -> Result<VectorsOutcome, Interrupted> {
+        if self.greeting.role == Role::Engine {
+            let reason = "an external engine is checked on the inputs of each case, not on the vectors";
+            return Ok(VectorsOutcome::Skipped { reason: reason.to_owned() });
+        }
         let request = Request::VerifyVectors { dir: dir.map(Path::to_owned), strategy };
         let answer = |event: Event| match event {
             Event::Vectors { outcome } => Answer::Done(outcome),
@@ -151,7 +183,7 @@ impl<'a> Session<'a> {
 
     /// Sends a request and waits for what `answer` calls the end of it. Whatever goes wrong costs the
     /// worker: its device may be in any state.
-    fn ask<T>(
+    pub(super) fn ask<T>(
         &mut self,
         request: &Request,
         timeout: Duration,
@@ -182,8 +214,11 @@ impl<'a> Session<'a> {
 
     /// Replaces a dead worker. A target that was there and is no more is a failure and not a skip.
     fn restart(&mut self) -> Result<(), Broken> {
-        match self.start() {
-            Ok(_) => Ok(()),
+        match start(self.launcher, self.interrupt, self.hello_timeout, &self.command) {
+            Ok((process, greeting)) => {
+                (self.process, self.greeting) = (Some(process), greeting);
+                Ok(())
+            }
             Err(Refusal::Interrupted) => Err(Broken::Interrupted),
             Err(Refusal::Unavailable(cause) | Refusal::Broken(cause)) => {
                 let doing = "start again after a breakdown".to_owned();
@@ -191,40 +226,48 @@ impl<'a> Session<'a> {
             }
         }
     }
+}
 
-    fn start(&mut self) -> Result<Greeting, Refusal> {
-        let command = self.launcher.command(&self.command);
-        let shown = command.get_program().to_string_lossy().into_owned();
-        let mut process = WorkerProcess::spawn(command, self.interrupt)
-            .map_err(|source| Refusal::Broken(WorkerError::Start { command: shown, source }.to_string()))?;
+/// Starts a worker and hears what it found.
+fn start(
+    launcher: &Launcher,
+    interrupt: &Interrupt,
+    hello_timeout: Duration,
+    worker: &WorkerCommand,
+) -> Result<(WorkerProcess, Greeting), Refusal> {
+    let command = launcher.command(worker);
+    let shown = command.get_program().to_string_lossy().into_owned();
+    let mut process = WorkerProcess::spawn(command, interrupt).map_err(|source| {
+        let absent = source.kind() == io::ErrorKind::NotFound && launcher.may_be_missing(&worker.target);
+        let error = WorkerError::Start { command: shown, source }.to_string();
+        if absent { Refusal::Unavailable(error) } else { Refusal::Broken(error) }
+    })?;
 
-        let line = match process.receive(Instant::now() + self.hello_timeout) {
-            Received::Line(line) => line,
-            Received::Interrupted => return Err(Refusal::Interrupted),
-            // A missing driver or adapter can take the process down before it can say so.
-            Received::Ended => return Err(Refusal::Unavailable(process.cause_of_death())),
-            Received::TimedOut => {
-                let (doing, seconds) = ("open its device".to_owned(), self.hello_timeout.as_secs_f64());
-                let error = WorkerError::TimedOut { doing, seconds, remedy: "" };
-                return Err(Refusal::Broken(error.to_string()));
-            }
-        };
-        match decode_opening(&line) {
-            Ok(Event::Hello { engine, device, versions, .. }) => {
-                // What a probe printed before it found a device says nothing about the cases.
-                process.settled_log().take_panic();
-                self.process = Some(process);
-                Ok(Greeting { engine, device: *device, versions })
-            }
-            Ok(Event::Unavailable { reason, .. }) => Err(Refusal::Unavailable(reason)),
-            Ok(_) => Err(Refusal::Broken(out_of_turn(&line, "`hello` or `unavailable`").to_string())),
-            Err(error) => Err(Refusal::Broken(error.to_string())),
+    let line = match process.receive(Instant::now() + hello_timeout) {
+        Received::Line(line) => line,
+        Received::Interrupted => return Err(Refusal::Interrupted),
+        // A missing driver or adapter can take the process down before it can say so.
+        Received::Ended => return Err(Refusal::Unavailable(process.cause_of_death())),
+        Received::TimedOut => {
+            let (doing, seconds) = ("open its device".to_owned(), hello_timeout.as_secs_f64());
+            let error = WorkerError::TimedOut { doing, seconds, remedy: "" };
+            return Err(Refusal::Broken(error.to_string()));
         }
+    };
+    match decode_opening(&line) {
+        Ok(Event::Hello { role, engine, device, versions, .. }) => {
+            // What a probe printed before it found a device says nothing about the cases.
+            process.settled_log().take_panic();
+            Ok((process, Greeting { role, engine, device: *device, versions }))
+        }
+        Ok(Event::Unavailable { reason, .. }) => Err(Refusal::Unavailable(reason)),
+        Ok(_) => Err(Refusal::Broken(out_of_turn(&line, "`hello` or `unavailable`").to_string())),
+        Err(error) => Err(Refusal::Broken(error.to_string())),
     }
 }
 
 /// What an event means to whoever asked.
-enum Answer<T> {
+pub(super) enum Answer<T> {
     GoOn,
     Done(T),
     OutOfTurn,
@@ -261,7 +304,7 @@ fn listen<T>(
 }
 
 /// Seconds as a duration; what cannot be one means as long as it takes, for a day.
-fn duration(seconds: f64) -> Duration {
+pub(super) fn duration(seconds: f64) -> Duration {
     const DAY: Duration = Duration::from_secs(86_400);
     Duration::try_from_secs_f64(seconds).map_or(DAY, |duration| duration.min(DAY))
 }

@@ -15,8 +15,9 @@ use crate::testing::{case, memory_case};
 fn script(answer: &str) -> String {
     let device = r#"{"target":"cuda","name":"fake","class":"cpu","runtime":"sh","driver":null,
         "multiprocessors":null,"memory_bytes":null,"l2_bytes":null,"max_tensor_bytes":null,"plane_size":null}"#;
-    let hello =
-        format!(r#"{{"event":"hello","protocol":1,"engine":"sh","device":{device},"versions":{{}}}}"#);
+    let hello = format!(
+        r#"{{"event":"hello","protocol":2,"role":"worker","engine":"sh","device":{device},"versions":{{}}}}"#
+    );
     format!(
         "echo '{}'\nwhile read -r line; do\n\
          id=$(echo \"$line\" | sed -n 's/.*\"id\":\"\\([^\"]*\\)\".*/\\1/p')\n{answer}\ndone",
@@ -32,7 +33,7 @@ fn pool(script: &str, interrupt: &Interrupt) -> Pool {
         target: "cuda".to_owned(),
         command: ["sh", "-c", script].map(str::to_owned).to_vec(),
     };
-    let launcher = Launcher::new(&[worker]).unwrap();
+    let launcher = Launcher::new(&[worker], &[]).unwrap();
     Pool { hello_timeout: Duration::from_secs(10), ..Pool::new(launcher, interrupt.clone()) }
 }
 
@@ -183,7 +184,7 @@ fn a_panic_on_another_thread_voids_the_result_and_a_fresh_worker_goes_on() {
 #[test]
 fn a_target_that_says_why_it_is_missing_skips_its_cases() {
     let mut log = Log::default();
-    let unavailable = r#"echo '{"event":"unavailable","protocol":1,"reason":"no adapter"}'"#;
+    let unavailable = r#"echo '{"event":"unavailable","protocol":2,"reason":"no adapter"}'"#;
     pool(unavailable, &Interrupt::default()).run(&cases("ab"), &WorkerSettings::default(), &mut log).unwrap();
     for result in &log.results {
         assert_eq!(result.outcome, Outcome::Skipped { reason: "no adapter".to_owned() });
@@ -230,7 +231,7 @@ fn a_worker_that_does_not_open_its_device_in_time_is_broken() {
 #[test]
 fn a_program_that_does_not_exist_is_named() {
     let worker = "cuda=/nonexistent/worker".parse().unwrap();
-    let pool = Pool::new(Launcher::new(&[worker]).unwrap(), Interrupt::default());
+    let pool = Pool::new(Launcher::new(&[worker], &[]).unwrap(), Interrupt::default());
     let Ok(Probe::Broken(error)) = pool.probe("cuda", ElementType::F32) else { panic!("started") };
     assert!(error.contains("cannot start the worker `/nonexistent/worker`"), "{error}");
 }

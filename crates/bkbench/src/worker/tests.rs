@@ -150,3 +150,11 @@ fn a_missing_device_is_told_with_the_version_of_the_protocol() {
     let event: Event = serde_json::from_slice(&output).unwrap();
     assert_eq!(event, Event::Unavailable { protocol: PROTOCOL_VERSION, reason: "no driver".to_owned() });
 }
+
+#[test]
+fn a_worker_refuses_to_be_asked_as_an_engine() {
+    let request = serde_json::to_string(&Request::Measure { case: "a".to_owned() }).unwrap();
+    let mut output = Vec::new();
+    let error = serve(&mut Scripted, request.as_bytes(), &mut output).unwrap_err();
+    assert!(error.to_string().contains("as if it were an engine"), "{error}");
+}

@@ -75,7 +75,12 @@ impl Bench {
 
     /// Status and reason of every case in the results of `ndarray`, in order.
     pub(crate) fn outcomes(&self) -> Vec<(String, String)> {
-        let results = self.json("out/ndarray/sweep.json");
+        self.outcomes_of("ndarray")
+    }
+
+    /// The same in the results of `target`.
+    pub(crate) fn outcomes_of(&self, target: &str) -> Vec<(String, String)> {
+        let results = self.json(&format!("out/{target}/sweep.json"));
         let outcome = |result: &Value| {
             let outcome = &result["outcome"];
             let reason = ["reason", "error", "why"].iter().find_map(|key| outcome[key].as_str());
@@ -108,10 +113,15 @@ pub(crate) fn workers(options: &str) -> [String; 4] {
 
 /// `TARGET=COMMAND` for a fake worker.
 pub(crate) fn worker(target: &str, options: &str) -> String {
+    format!("{target}='{}' {options}", example("fake_worker").display())
+}
+
+/// The program of an example.
+pub(crate) fn example(name: &str) -> PathBuf {
     let examples = program().parent().unwrap().join("examples");
-    let program = examples.join(format!("fake_worker{}", std::env::consts::EXE_SUFFIX));
+    let program = examples.join(format!("{name}{}", std::env::consts::EXE_SUFFIX));
     assert!(program.exists(), "no {}: build it with `cargo build -p bkbench --examples`", program.display());
-    format!("{target}='{}' {options}", program.display())
+    program
 }
 
 /// Standard error as text.

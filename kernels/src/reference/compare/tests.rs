@@ -3,11 +3,13 @@
 use super::*;
 use crate::families::{self, Family};
 use crate::inputs::Inputs;
+use crate::options::GradMode;
 use crate::reference::{resolvent, resolvent_values};
 
-const PLAIN: BkOptions = BkOptions { max_magnitude: None, non_finite: NonFinite::Propagate };
-const ZEROED: BkOptions = BkOptions { max_magnitude: None, non_finite: NonFinite::Zero };
-const CLIPPED: BkOptions = BkOptions { max_magnitude: Some(50.0), non_finite: NonFinite::Propagate };
+const PLAIN: BkOptions =
+    BkOptions { max_magnitude: None, non_finite: NonFinite::Propagate, gradient: GradMode::Exact };
+const ZEROED: BkOptions = BkOptions { non_finite: NonFinite::Zero, ..PLAIN };
+const CLIPPED: BkOptions = BkOptions { max_magnitude: Some(50.0), ..PLAIN };
 
 /// Sites of value `g` and unit `unit`, one row.
 fn oracle(sites: &[([f64; 2], f64)]) -> Reference {

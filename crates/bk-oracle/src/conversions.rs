@@ -1,13 +1,16 @@
 //! Between the words of a case and the types of the kernels.
 
 use bk_harness::case::{self, BkCoreSpec, Couplings, Implementation};
+use bk_harness::config::DEFAULT_ENGINE_UNITS;
 use bk_harness::numerics::Numerics;
+use bk_harness::workload::Work;
 use bk_kernels::families::{Family, generate};
 use bk_kernels::inputs::Inputs;
 use bk_kernels::reference::Comparison;
-use bk_kernels::{BkOptions, BkProblem, NonFinite, Routine, Strategy};
+use bk_kernels::{BkOptions, BkProblem, GradMode, NonFinite, Routine, Strategy};
 
-pub(crate) fn family(family: case::Family) -> Family {
+/// The family of inputs.
+pub fn family(family: case::Family) -> Family {
     match family {
         case::Family::Normal => Family::Normal,
         case::Family::Default => Family::Default,
@@ -22,7 +25,8 @@ pub(crate) fn family(family: case::Family) -> Family {
     }
 }
 
-pub(crate) fn strategy(strategy: case::Strategy) -> Strategy {
+/// The algorithm of the kernel.
+pub fn strategy(strategy: case::Strategy) -> Strategy {
     match strategy {
         case::Strategy::Auto => Strategy::default(),
         case::Strategy::Serial => Strategy::forced(Routine::Serial),
@@ -31,36 +35,54 @@ pub(crate) fn strategy(strategy: case::Strategy) -> Strategy {
     }
 }
 
-pub(crate) fn options(spec: &BkCoreSpec) -> BkOptions {
+/// The options of the operation.
+pub fn options(spec: &BkCoreSpec) -> BkOptions {
     BkOptions {
         max_magnitude: spec.max_magnitude,
         non_finite: match spec.non_finite {
             case::NonFinite::Propagate => NonFinite::Propagate,
             case::NonFinite::Zero => NonFinite::Zero,
         },
+        gradient: GradMode::Exact,
     }
 }
 
 /// Input set `set` of a case: sets differ in their seed alone.
-pub(crate) fn inputs(spec: &BkCoreSpec, set: usize) -> Inputs {
+pub fn inputs(spec: &BkCoreSpec, set: usize) -> Inputs {
     let shared = spec.couplings == Couplings::Shared;
     let seed = spec.seed.wrapping_add(set as u64);
     generate(family(spec.family), spec.batch, spec.n, shared, spec.z, seed)
 }
 
-pub(crate) fn problem(inputs: &Inputs) -> BkProblem {
+/// Sizes of a batch.
+pub fn problem(inputs: &Inputs) -> BkProblem {
     BkProblem { batch: inputs.batch, n: inputs.n, complex_diagonal: inputs.a_im.is_some() }
 }
 
-/// Error units that an implementation is held to (`METHODOLOGY.md`).
-pub(crate) fn allowed_units(implementation: Implementation) -> f64 {
-    match implementation {
-        Implementation::Kernel | Implementation::Native | Implementation::Host => 16.0,
-        Implementation::Tensor => 128.0,
+/// The floor of bytes and operations of one launch: each input and output once.
+pub fn work(inputs: &Inputs) -> Work {
+    let problem = problem(inputs);
+    Work {
+        elements: inputs.sites() as u64,
+        bytes_read: problem.bytes_read(inputs.shared),
+        bytes_written: problem.bytes_written(),
+        flops: problem.flops(),
     }
 }
 
-pub(crate) fn numerics(comparison: Comparison, allowed_error_units: f64) -> Numerics {
+/// Error units that an implementation is held to (`METHODOLOGY.md`). A peer's bound is in its `[[engine]]` table.
+pub fn allowed_units(implementation: Implementation) -> f64 {
+    match implementation {
+        Implementation::Kernel | Implementation::Native | Implementation::Host => 16.0,
+        // The bound of exact arithmetic in float32: how far beyond it the original's algorithm is, is the question.
+        Implementation::ThetaPhi => 16.0,
+        Implementation::Tensor => 128.0,
+        Implementation::Peer => DEFAULT_ENGINE_UNITS,
+    }
+}
+
+/// A comparison as results hold it, with the bound that it was made with.
+pub fn numerics(comparison: Comparison, allowed_error_units: f64) -> Numerics {
     Numerics {
         mse: comparison.mse,
         mse_clipped: comparison.mse_clipped,

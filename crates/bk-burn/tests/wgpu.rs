@@ -1,0 +1,97 @@
+//! The backward pass on wgpu tensors: shapes of gradients, layouts of operands, what is not wanted.
+#![cfg(feature = "wgpu")]
+#![allow(clippy::unwrap_used, reason = "helpers of tests")]
+
+use bk_burn::{BkBackend, BkInputs, BkNeeds, BkOptions, BkPrimitives, Strategy, bk_core_backward};
+use bk_kernels::families::{Family, cotangent, generate};
+use bk_kernels::inputs::Inputs;
+use bk_kernels::native::Gradients;
+use bk_kernels::reference;
+use burn::backend::wgpu::{WgpuDevice, WgpuRuntime};
+use burn::tensor::{Tensor, TensorData};
+use burn_cubecl::CubeBackend;
+
+type Gpu = CubeBackend<WgpuRuntime, f32, i32, u32>;
+
+fn matrix(values: &[f32], rows: usize, columns: usize) -> Tensor<Gpu, 2> {
+    Tensor::from_data(TensorData::new(values.to_vec(), [rows, columns]), &WgpuDevice::default())
+}
+
+fn upload(inputs: &Inputs) -> BkInputs<Gpu> {
+    let Inputs { batch, n, .. } = *inputs;
+    let couplings = |values: &[f32]| {
+        if n == 1 { matrix(&[0.5], 1, 1) } else { matrix(values, inputs.coupling_rows(), n - 1) }
+    };
+    BkInputs {
+        a_re: matrix(&inputs.a_re, batch, n),
+        a_im: inputs.a_im.as_ref().map(|im| matrix(im, batch, n)),
+        b: couplings(&inputs.b),
+        c: couplings(&inputs.c),
+        z: Tensor::from_data(inputs.z, &WgpuDevice::default()),
+    }
+}
+
+fn weights(inputs: &Inputs) -> Tensor<Gpu, 3> {
+    let values = cotangent(inputs.batch, inputs.n, 5).as_flattened().to_vec();
+    Tensor::from_data(TensorData::new(values, [inputs.batch, inputs.n, 2]), &WgpuDevice::default())
+}
+
+fn values<const D: usize>(tensor: Tensor<Gpu, D>) -> Vec<f32> {
+    tensor.try_into_data().unwrap().into_vec().unwrap()
+}
+
+/// At most 16 units off the oracle.
+fn assert_right(inputs: &Inputs, tensors: BkInputs<Gpu>) {
+    let found =
+        bk_core_backward(tensors, weights(inputs), &BkOptions::default(), &Strategy::default()).unwrap();
+    let z = values(found.z);
+    let found = Gradients {
+        a_re: values(found.a_re),
+        a_im: found.a_im.map(values),
+        b: values(found.b),
+        c: values(found.c),
+        z: [z[0], z[1]],
+    };
+    let oracle =
+        reference::gradients(inputs, &cotangent(inputs.batch, inputs.n, 5), &BkOptions::default()).unwrap();
+    let check = oracle.check(&found, 16.0);
+    assert!(check.passed && check.undefined == 0, "{check:?}");
+}
+
+#[test]
+fn gradients_have_the_shapes_of_their_operands_and_are_right() {
+    for shared in [false, true] {
+        let inputs = generate(Family::Normal, 3, 40, shared, None, 3);
+        assert_right(&inputs, upload(&inputs));
+    }
+}
+
+#[test]
+fn rows_of_a_larger_matrix_are_read_in_place() {
+    let inputs = generate(Family::Normal, 3, 40, false, None, 4);
+    let wide: Vec<f32> =
+        inputs.a_re.chunks(40).flat_map(|row| row.iter().copied().chain([f32::NAN; 9])).collect();
+    let a_re = matrix(&wide, 3, 49).narrow(1, 0, 40);
+    assert_right(&inputs, BkInputs { a_re, ..upload(&inputs) });
+}
+
+#[test]
+fn only_what_is_needed_comes_back_and_one_site_has_no_gradient_of_couplings() {
+    let inputs = generate(Family::Normal, 2, 1, false, None, 5);
+    let BkInputs { a_re, b, c, z, .. } = upload(&inputs);
+    let operands = BkPrimitives::<Gpu> {
+        a_re: a_re.into_primitive().tensor(),
+        a_im: None,
+        b: b.into_primitive().tensor(),
+        c: c.into_primitive().tensor(),
+        z: z.into_primitive().tensor(),
+    };
+    let needs = BkNeeds { a_re: false, a_im: true, b: true, c: false, z: true };
+    let cotangent = weights(&inputs).into_primitive().tensor();
+    let (options, strategy) = (BkOptions::default(), Strategy::default());
+    let found = Gpu::bk_core_backward(operands, cotangent, needs, &options, &strategy).unwrap();
+    assert!(found.a_re.is_none() && found.a_im.is_none() && found.c.is_none());
+    let b = found.b.map(|b| Tensor::<Gpu, 2>::from_primitive(burn::tensor::TensorPrimitive::Float(b)));
+    assert_eq!(b.map(values), Some(vec![0.0]));
+    assert!(found.z.is_some());
+}

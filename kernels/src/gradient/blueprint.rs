@@ -1,0 +1,114 @@
+//! What the generated code of the backward pass depends on, and its layout on a device.
+
+use cubecl::ir::DeviceProperties;
+
+use crate::blueprint::Blueprint;
+use crate::error::BkError;
+use crate::options::BkOptions;
+use crate::problem::BkProblem;
+use crate::routines::{CHUNK, Routine, Strategy, resolve_strategy};
+
+/// Floats a unit posts to others at most.
+const MAIL_FLOATS: u32 = 9;
+
+/// The compile-time parameters of a kernel of the backward pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct GradientBlueprint {
+    /// Layout, and what the forward pass does to its values.
+    pub(crate) base: Blueprint,
+    /// Which gradients are written.
+    pub(crate) wanted: Wanted,
+}
+
+/// Gradients that are written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) struct Wanted {
+    pub(crate) a_re: bool,
+    pub(crate) a_im: bool,
+    pub(crate) b: bool,
+    pub(crate) c: bool,
+    /// `Re kappa` of each row, in the place of the gradient of `b`: what both sums over the batch are made of.
+    pub(crate) kappa: bool,
+    /// Sums of `S`, one a cube.
+    pub(crate) z: bool,
+}
+
+impl Wanted {
+    /// Nothing: a kernel that only reads.
+    pub(crate) const NOTHING: Self =
+        Self { a_re: false, a_im: false, b: false, c: false, kappa: false, z: false };
+
+    /// Whether `kappa` is computed at all.
+    pub(crate) fn couplings(&self) -> bool {
+        self.b || self.c || self.kappa
+    }
+}
+
+impl GradientBlueprint {
+    /// Whether `b` and `c` are kept apart: their gradients have the other one as a factor.
+    pub(crate) fn keeps_factors(&self) -> bool {
+        self.wanted.b || self.wanted.c
+    }
+
+    /// Whether the forward pass does anything to `G` after computing it.
+    pub(crate) fn finishes(&self) -> bool {
+        self.base.clip || self.base.zero_non_finite
+    }
+
+    /// Floats that units post to each other, and that sums over a cube are formed in.
+    pub(crate) fn mail(&self) -> u32 {
+        if self.base.plane_size < self.base.units_per_row {
+            MAIL_FLOATS * self.base.units
+        } else {
+            2 * self.base.units
+        }
+    }
+
+    /// Bytes of shared memory that a cube takes.
+    pub(crate) fn shared_bytes(&self) -> usize {
+        let Blueprint { chunk, units, complex_diagonal, .. } = self.base;
+        // Diagonal, couplings or their factors, cotangent.
+        let arrays = 3 + 1 + u64::from(complex_diagonal) + u64::from(self.keeps_factors());
+        let staged = u64::from(units).saturating_mul(arrays * (u64::from(chunk) + 1));
+        let halo = 4 * u64::from(self.base.halo());
+        let floats = staged.saturating_add(u64::from(self.mail()) + u64::from(units) + halo);
+        usize::try_from(floats.saturating_mul(4)).unwrap_or(usize::MAX)
+    }
+}
+
+/// The algorithm and its blueprint for a problem on a device: the forward pass's choice, with fewer units where the
+/// cotangent does not fit beside the matrix.
+pub(crate) fn resolve_backward(
+    strategy: &Strategy,
+    wanted: Wanted,
+    problem: &BkProblem,
+    options: &BkOptions,
+    device: &DeviceProperties,
+) -> Result<(Routine, GradientBlueprint), BkError> {
+    if strategy.routine == Some(Routine::Serial) {
+        let reason = "the backward pass has no such routine; use `cube` or `multi-cube`".to_owned();
+        return Err(BkError::Strategy { routine: "serial", reason });
+    }
+    let limit = device.hardware.max_shared_memory_size;
+    // What a cube holds is inferred for the forward pass; here it takes smaller ones, and then a row that fitted into
+    // one may take several.
+    let mut units = strategy.units;
+    // The longer chunks that the forward pass may take would leave too few registers here.
+    let chunk = strategy.chunk.or(Some(CHUNK));
+    loop {
+        let (routine, base) =
+            resolve_strategy(&Strategy { units, chunk, ..*strategy }, problem, options, device)?;
+        let blueprint = GradientBlueprint { base, wanted };
+        if blueprint.shared_bytes() <= limit {
+            return Ok((routine, blueprint));
+        }
+        if strategy.units.is_some() || base.units <= 2 {
+            let needed = blueprint.shared_bytes();
+            let reason = format!(
+                "the backward pass needs {needed} bytes of shared memory where the device has {limit}"
+            );
+            return Err(BkError::Strategy { routine: routine.name(), reason });
+        }
+        units = Some(base.units / 2);
+    }
+}

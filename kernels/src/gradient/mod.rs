@@ -1,0 +1,52 @@
+//! The backward pass: gradients of the diagonal entries by the diagonal, the couplings and `z`.
+//!
+//! With `h = conj(dL/dG)` of a real `L`, `S_j = sum_i h_i G_ij G_ji` and `kappa_j = dL/dk_j`,
+//!
+//! ```text
+//! dL/da_j = -Re S_j + i Im S_j,  dL/dz = conj(sum_j S_j),  dL/db_j = c_j Re kappa_j,  dL/dc_j = b_j Re kappa_j
+//! ```
+//!
+//! `G_ij G_ji` is a product along the chain, so the sums are first-order recursions, one from each side, in the scale of
+//! the squares of the states of the forward pass. With `(D, n)` the left state before site `j`, `(U, m)` the right
+//! state after it, and `u`, `t` what the sites on each side contribute, not yet over the coupling to `j`:
+//!
+//! ```text
+//! x = k_{j-1} u,  p = x + h_j D^2         y = k_j t,  q = y + h_j U^2
+//! V = d_j D - k_{j-1} n,                  den = V U - k_j D m,           (D, U, m, V)' = (D, U, m, V) / den
+//! S_j = (p U') U' + (y D') D'             kappa_j = (p U') m' + (t D') V'
+//! ```
+//!
+//! after which `u <- p` and `t <- q`, rescaled as the square of the state is. Nothing but the local determinant is
+//! divided by. `u` and `t` over a chunk are affine maps, and a second scan composes them.
+//!
+//! A cut, `k_j = 0`, ends both sums; but `kappa_j` there is what a coupling would do, so the right state that crosses it
+//! keeps its ratio: `(U, m) -> (1, m / U)`, `t -> t / U^2`.
+//!
+//! | file | content |
+//! |---|---|
+//! | `affine` | affine maps, their scan over the units of a cube |
+//! | `sites`, `tile` | sites in registers and in shared memory |
+//! | `running` | the recursions over a group of sites, scales at the edges of chunks |
+//! | `cube`, `multi_cube` | a row within a cube; a row over several |
+//! | `resolve` | the gradients of a chunk from its two sides |
+//! | `finish` | the derivative of clip and zeroing |
+//! | `sums` | sums over the batch |
+//! | `approximate` | the original's approximations |
+//! | `blueprint`, `operands`, `launch` | layout, arguments, entry point |
+
+mod affine;
+mod approximate;
+mod blueprint;
+mod cube;
+mod finish;
+mod launch;
+mod multi_cube;
+mod operands;
+mod resolve;
+mod running;
+mod sites;
+mod sums;
+mod tile;
+
+pub use launch::{bk_core_backward, plan_backward};
+pub use operands::BkGradientOperands;

@@ -1,0 +1,106 @@
+//! Runs one backward pass on the device under test.
+
+use bk_kernels::families::cotangent;
+use bk_kernels::inputs::Inputs;
+use bk_kernels::native::Gradients;
+use bk_kernels::reference;
+use bk_kernels::{BkGradientOperands, BkOptions, Operand, Routine, Strategy, bk_core_backward};
+use cubecl::prelude::*;
+use cubecl::server::Handle;
+
+use crate::device::{ALLOWED_UNITS, POISON, client, operands, problem, upload};
+
+/// A buffer of `length` floats in which an unwritten one is seen.
+fn poisoned(client: &ComputeClient<crate::device::TestRuntime>, length: usize) -> Handle {
+    upload(client, &vec![f32::from_bits(POISON); length])
+}
+
+/// All gradients as the device computes them.
+///
+/// # Panics
+/// If the launch is refused or fails, or leaves a word unwritten.
+pub(super) fn backward(
+    inputs: &Inputs,
+    cotangent: &[[f32; 2]],
+    options: &BkOptions,
+    strategy: &Strategy,
+) -> Gradients<f32> {
+    let client = client();
+    let operands = operands(&client, inputs);
+    let links = inputs.coupling_rows() * (inputs.n - 1);
+    let couplings = || {
+        let row_stride = if inputs.shared { 0 } else { inputs.n - 1 };
+        Operand { handle: poisoned(&client, links), row_stride }
+    };
+    let (b, c) = (couplings(), couplings());
+    let a_re = poisoned(&client, inputs.sites());
+    let a_im = inputs.a_im.as_ref().map(|_| poisoned(&client, inputs.sites()));
+    let z = poisoned(&client, 2);
+    let gradients = BkGradientOperands {
+        cotangent: upload(&client, cotangent.as_flattened()),
+        a_re: Some(a_re.clone()),
+        a_im: a_im.clone(),
+        b: Some(b.clone()),
+        c: Some(c.clone()),
+        z: Some(z.clone()),
+    };
+    bk_core_backward(&client, &problem(inputs), &operands, &gradients, options, strategy)
+        .expect("arguments that fit");
+    cubecl::future::block_on(client.sync()).expect("launches that succeed");
+    let read = |handle: Handle, length: usize| {
+        let bytes = client.read_one(handle).expect("a buffer that can be read");
+        let values = f32::from_bytes(&bytes)[..length].to_vec();
+        let unwritten = values.iter().filter(|value| value.to_bits() == POISON).count();
+        assert_eq!(unwritten, 0, "words that were never written, {strategy:?}");
+        values
+    };
+    let z = read(z, 2);
+    Gradients {
+        a_re: read(a_re, inputs.sites()),
+        a_im: a_im.map(|a_im| read(a_im, inputs.sites())),
+        b: read(b.handle, links),
+        c: read(c.handle, links),
+        z: [z[0], z[1]],
+    }
+}
+
+/// Runs every strategy and holds the gradients to the oracle, at most 16 units off in each entry. Entries that float32
+/// does not determine are at most the given part of all.
+///
+/// # Panics
+/// With what is wrong in each of them.
+pub(super) fn assert_right(
+    name: &str,
+    inputs: &Inputs,
+    options: &BkOptions,
+    strategies: &[Strategy],
+    undefined: f64,
+) {
+    let cotangent = cotangent(inputs.batch, inputs.n, 5);
+    let oracle = reference::gradients(inputs, &cotangent, options).expect("inputs of consistent lengths");
+    let mut wrong = Vec::new();
+    for strategy in strategies {
+        let check = oracle.check(&backward(inputs, &cotangent, options, strategy), ALLOWED_UNITS);
+        let entries = (check.compared + check.undefined) as f64;
+        if !check.passed || check.finite_where_nan > 0 || check.undefined as f64 > undefined * entries {
+            wrong.push(format!("{name}, {strategy:?}: {check:?}"));
+        }
+    }
+    assert!(wrong.is_empty(), "{}", wrong.join("\n"));
+}
+
+/// Every bit of every gradient, one after another.
+pub(super) fn all_bits(gradients: &Gradients<f32>) -> Vec<u32> {
+    let Gradients { a_re, a_im, b, c, z } = gradients;
+    a_re.iter().chain(a_im.iter().flatten()).chain(b).chain(c).chain(z).map(|x| x.to_bits()).collect()
+}
+
+/// A row over several cubes of `units` units, 16 sites each.
+pub(super) fn tiled(units: u32) -> Strategy {
+    Strategy { units: Some(units), chunk: Some(16), ..Strategy::forced(Routine::MultiCube) }
+}
+
+/// Rows of at most 512 sites in cubes of 32 units.
+pub(super) fn narrow() -> Strategy {
+    Strategy { units: Some(32), ..Strategy::forced(Routine::Cube) }
+}
