@@ -1,6 +1,6 @@
 //! What is written, and what of what comes back is right.
 
-use bk_harness::case::{Couplings, Family, Implementation, NonFinite, Strategy};
+use bk_harness::case::{Couplings, Family, Implementation, NonFinite, Pass, Strategy};
 use bk_kernels::reference::resolvent_values;
 
 use super::*;
@@ -17,6 +17,7 @@ fn spec(family: Family, couplings: Couplings, n: usize) -> BkCoreSpec {
         seed: 42,
         max_magnitude: None,
         non_finite: NonFinite::Propagate,
+        pass: Pass::Forward,
     }
 }
 

@@ -73,7 +73,7 @@ impl Chains {
 }
 
 fn options(bound: f32) -> BkOptions {
-    BkOptions { max_magnitude: Some(bound), non_finite: NonFinite::Zero }
+    BkOptions { max_magnitude: Some(bound), non_finite: NonFinite::Zero, ..BkOptions::default() }
 }
 
 fn error<B: BkBackend>(chains: &Chains, dtype: DType) -> f64 {
