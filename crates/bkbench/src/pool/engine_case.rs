@@ -62,6 +62,10 @@ fn prove_and_measure(
         let error = "an external engine is given the scan alone: leave it out of the targets of a model";
         return Err(Ended::Outcome(Box::new(Outcome::Failed { error: error.to_owned() })));
     };
+    if !spec.pass.is_forward() {
+        let reason = "an external engine is asked for the forward pass alone";
+        return Err(Ended::Outcome(Box::new(Outcome::Skipped { reason: reason.to_owned() })));
+    }
     let exam = Exam::new(spec, allowed_units).map_err(|error| failed(&error))?;
     let files = Files::new().map_err(|error| failed(&error))?;
     exam.write_inputs(&files.inputs).map_err(|error| failed(&error))?;
