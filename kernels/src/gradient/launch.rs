@@ -21,7 +21,7 @@ pub(crate) const ELEMENTWISE_UNITS: u32 = 256;
 
 /// Queues the gradients of a real `L` by the diagonal, the couplings and `z`, from `dL/dG`.
 ///
-/// The matrix is that of [`bk_core`]; `operands.output` is not touched. [`BkOptions::gradient`] says which gradients:
+/// The matrix is that of [`bk_core`](crate::bk_core); `operands.output` is not touched. [`BkOptions::gradient`] says which gradients:
 /// the exact ones are those of the forward pass with the same options, by two scans in O(B N), and so are the
 /// approximations. Scratch memory is at most one float a site, for couplings that the batch shares.
 ///
