@@ -61,7 +61,9 @@ pub(crate) fn quick_resolvent(
     if comptime!(blueprint.clip) {
         let magnitude = norm(entry);
         ordinary &= u32::reinterpret(magnitude) < comptime!(LEAST_NORM + ORDINARY_NORMS);
-        entry = scale(min(1.0f32, finish.max_magnitude * f32::inverse_sqrt(magnitude)), entry);
+        if magnitude > finish.max_magnitude * finish.max_magnitude {
+            entry = scale(finish.max_magnitude / f32::sqrt(magnitude), entry);
+        }
     }
     if comptime!(blueprint.zero_non_finite) {
         ordinary &= !is_not_finite(entry);
