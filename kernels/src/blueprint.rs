@@ -4,8 +4,9 @@
 /// overflow nor lose digits, and the cost of rescaling is small.
 pub(crate) const GROUP: u32 = 4;
 
-/// Floats that a unit posts at most: a transfer matrix and its flag.
-const MAIL_FLOATS: u32 = 9;
+/// Floats that a unit posts: a transfer matrix and its flag. The same place holds, later, the matrices of blocks
+/// of two units and more, which are fewer than the units.
+pub(crate) const MAIL_FLOATS: u32 = 9;
 
 /// The compile-time parameters of a kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -34,6 +35,15 @@ impl Blueprint {
         self.chunk * self.units_per_row
     }
 
+    /// Sites of a chunk that are in registers at a time.
+    pub(crate) fn stretch(&self) -> u32 {
+        [4, 2]
+            .map(|groups| groups * GROUP)
+            .into_iter()
+            .find(|&sites| self.chunk.is_multiple_of(sites))
+            .unwrap_or(GROUP)
+    }
+
     /// Distance of the chunks of neighbouring units in shared memory: odd, so that units which read the
     /// same element of their chunks use different banks.
     pub(crate) fn pitch(&self) -> u32 {
@@ -52,11 +62,7 @@ impl Blueprint {
 
     /// Floats of the mailbox.
     pub(crate) fn mail(&self) -> u32 {
-        if self.mail_is_used() { MAIL_FLOATS * self.units } else { 1 }
-    }
-
-    fn mail_is_used(&self) -> bool {
-        self.plane_size < self.units_per_row
+        MAIL_FLOATS * self.units
     }
 
     /// Bytes of shared memory that a cube takes.
@@ -65,8 +71,8 @@ impl Blueprint {
         let units = u64::from(self.units);
         let arrays = if self.complex_diagonal { 3 } else { 2 };
         let staged = units.saturating_mul(arrays * (u64::from(self.chunk) + 1));
-        let mail = if self.mail_is_used() { MAIL_FLOATS as u64 * units } else { 1 };
         let halo = 4 * u64::from(self.halo());
-        usize::try_from(staged.saturating_add(mail + units + halo).saturating_mul(4)).unwrap_or(usize::MAX)
+        usize::try_from(staged.saturating_add(u64::from(MAIL_FLOATS + 1) * units + halo).saturating_mul(4))
+            .unwrap_or(usize::MAX)
     }
 }

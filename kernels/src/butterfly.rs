@@ -1,17 +1,19 @@
 //! The exclusive scan of transfer matrices over the units of a row, in both directions at once.
 //!
-//! An xor butterfly: at level `l` each unit takes the matrix of its sibling block of `2^l` units, keeps it
-//! and composes. Coming back from the top level, a right half carries its left state through the sibling
-//! on its left, a left half its right state through the sibling on its right. One pass of
-//! `log2(units)` levels gives every unit both states at its own edges.
+//! An xor butterfly: at level `l` each unit takes the matrix of its sibling block of `2^l` units and
+//! composes. Coming back from the top level, a right half carries its left state through the sibling on its
+//! left, a left half its right state through the sibling on its right. One pass of `log2(units)` levels gives
+//! every unit both states at its own edges.
+//!
+//! All units of a block have the same matrix: it waits in shared memory for the way back, once a block. In
+//! registers the levels would be half of all that a unit has.
 
 use cubecl::prelude::*;
 
 use crate::blueprint::Blueprint;
-use crate::complex::Complex;
-use crate::exchange::swap;
-use crate::projective::Pair;
-use crate::transfer::{Transfer, carry_left, carry_right, choose_transfer, compose};
+use crate::exchange::{get_transfer, put_transfer, shuffle_transfer, swap};
+use crate::projective::{Pair, choose_pair};
+use crate::transfer::{Transfer, carry_right, choose_transfer, compose, mirror};
 
 /// The units that share a row, and the couplings between their chunks.
 #[derive(CubeType, Clone, Copy)]
@@ -37,43 +39,34 @@ impl Segment {
         let right = select(position > last, self.last_coupling, inside);
         select(position == 0, self.first_coupling, right)
     }
+
+    /// The coupling between this unit's block of `mask` units and its sibling.
+    fn coupling_between(&self, mask: u32) -> f32 {
+        let begin = self.position - (self.position & (2 * mask - 1));
+        self.couplings[(self.first_unit + begin + mask) as usize]
+    }
 }
 
 /// The matrices that the way back needs, and the product of the whole row.
 #[derive(CubeType)]
 pub(crate) struct Siblings {
-    /// Eight floats a level: `a`, `b`, `c`, `e`.
-    words: Array<f32>,
-    cuts: Array<bool>,
+    /// The sibling of this unit alone.
+    nearest: Transfer,
+    /// Blocks of two units, of four and so on, word by word so that neighbours use different banks.
+    blocks: SharedMemory<f32>,
     /// The transfer matrix of all chunks of the row.
     pub(crate) whole: Transfer,
 }
 
 #[cube]
 impl Siblings {
-    fn keep(&mut self, #[comptime] level: u32, value: Transfer) {
-        let base = comptime!(8 * level as usize);
-        self.words[base] = value.a.re;
-        self.words[base + 1] = value.a.im;
-        self.words[base + 2] = value.b.re;
-        self.words[base + 3] = value.b.im;
-        self.words[base + 4] = value.c.re;
-        self.words[base + 5] = value.c.im;
-        self.words[base + 6] = value.e.re;
-        self.words[base + 7] = value.e.im;
-        self.cuts[comptime!(level as usize)] = value.cut;
-    }
-
-    /// The sibling of level `level`.
-    pub(crate) fn at(&self, #[comptime] level: u32) -> Transfer {
-        let base = comptime!(8 * level as usize);
-        Transfer::new(
-            Complex::new(self.words[base], self.words[base + 1]),
-            Complex::new(self.words[base + 2], self.words[base + 3]),
-            Complex::new(self.words[base + 4], self.words[base + 5]),
-            Complex::new(self.words[base + 6], self.words[base + 7]),
-            self.cuts[comptime!(level as usize)],
-        )
+    /// The sibling of this unit's block of `2^level` units.
+    pub(crate) fn at(&self, level: u32, #[comptime] blueprint: Blueprint) -> Transfer {
+        let mut sibling = self.nearest;
+        if level > 0 {
+            sibling = get_transfer(&self.blocks, block_at(level, UNIT_POS, blueprint) ^ 1, blueprint);
+        }
+        sibling
     }
 }
 
@@ -86,25 +79,34 @@ pub(crate) fn ascend(
     #[comptime] blueprint: Blueprint,
 ) -> Siblings {
     let levels = comptime!(blueprint.units_per_row.ilog2());
-    let mut siblings = Siblings {
-        words: Array::<f32>::new(comptime!(8 * levels.max(1) as usize)),
-        cuts: Array::<bool>::new(comptime!(levels.max(1) as usize)),
-        whole: own,
-    };
-    #[unroll]
-    for level in 0..levels {
-        let mask = comptime!(1u32 << level);
-        let sibling = swap(siblings.whole, mask, mail, blueprint);
-        siblings.keep(level, sibling);
+    let shuffled = comptime!(blueprint.plane_size.max(1).ilog2().min(levels));
+    let mut nearest = own;
+    let mut whole = own;
+    if comptime!(levels > 0) {
+        nearest = swap(own, 1u32, mail, blueprint);
+        whole = join(own, nearest, segment, 1u32.runtime());
+    }
+    for level in 1..shuffled {
+        let mask = 1u32 << level;
+        write_block(mail, whole, level, segment, blueprint);
+        whole = join(whole, shuffle_transfer(whole, mask), segment, mask);
+    }
+    for level in comptime!(shuffled.max(1))..levels {
+        let mask = 1u32 << level;
+        write_block(mail, whole, level, segment, blueprint);
+        sync_cube();
+        let own = block_at(level, UNIT_POS, blueprint);
+        // Read rather than chosen from one's own and the sibling: all units compose the same two matrices.
         let is_right = (segment.position & mask) != 0;
-        let middle = ((segment.position >> comptime!(level + 1)) << comptime!(level + 1)) + mask;
-        siblings.whole = compose(
-            choose_transfer(is_right, sibling, siblings.whole),
-            segment.coupling_before(middle, blueprint),
-            choose_transfer(is_right, siblings.whole, sibling),
+        let left = select(is_right, own ^ 1, own);
+        whole = compose(
+            get_transfer(mail, left, blueprint),
+            segment.coupling_between(mask),
+            get_transfer(mail, left ^ 1, blueprint),
         );
     }
-    siblings
+    sync_cube();
+    Siblings { nearest, blocks: *mail, whole }
 }
 
 /// Down the tree: the left state before and the right state after this unit's chunk, given those at the
@@ -120,17 +122,50 @@ pub(crate) fn descend(
     let levels = comptime!(blueprint.units_per_row.ilog2());
     let mut left = left_end;
     let mut right = right_end;
-    #[unroll]
     for step in 0..levels {
-        let level = comptime!(levels - 1 - step);
-        let mask = comptime!(1u32 << level);
-        let begin = (segment.position >> comptime!(level + 1)) << comptime!(level + 1);
-        if (segment.position & mask) != 0 {
-            left = carry_right(siblings.at(level), segment.coupling_before(begin, blueprint), left);
-        } else {
-            let end = begin + comptime!(2 * mask);
-            right = carry_left(siblings.at(level), segment.coupling_before(end, blueprint), right);
-        }
+        let level = comptime!(levels - 1) - step;
+        let mask = 1u32 << level;
+        let is_right = (segment.position & mask) != 0;
+        let begin = (segment.position >> (level + 1)) << (level + 1);
+        let edge = select(is_right, begin, begin + 2 * mask);
+        let k = segment.coupling_before(edge, blueprint);
+        // A right state crosses a block as a left state crosses the block mirrored, with `b` and `c` exchanged.
+        let sibling = mirror(siblings.at(level, blueprint), !is_right);
+        let carried = carry_right(sibling, k, choose_pair(is_right, left, right));
+        left = choose_pair(is_right, carried, left);
+        right = choose_pair(is_right, right, carried);
     }
     (left, right)
+}
+
+/// The product of a block of `mask` units and its sibling.
+#[cube]
+fn join(own: Transfer, sibling: Transfer, segment: &Segment, mask: u32) -> Transfer {
+    let is_right = (segment.position & mask) != 0;
+    compose(
+        choose_transfer(is_right, sibling, own),
+        segment.coupling_between(mask),
+        choose_transfer(is_right, own, sibling),
+    )
+}
+
+/// Where the matrix of the block of `unit` at a level from 1 on is kept.
+#[cube]
+fn block_at(level: u32, unit: u32, #[comptime] blueprint: Blueprint) -> u32 {
+    let before = blueprint.units - (comptime!(2 * blueprint.units) >> level);
+    before + (unit >> level)
+}
+
+/// Keeps the matrix of this unit's block: its first unit does.
+#[cube]
+fn write_block(
+    blocks: &mut SharedMemory<f32>,
+    value: Transfer,
+    level: u32,
+    segment: &Segment,
+    #[comptime] blueprint: Blueprint,
+) {
+    if (segment.position & ((1u32 << level) - 1)) == 0 {
+        put_transfer(blocks, value, block_at(level, UNIT_POS, blueprint), blueprint);
+    }
 }

@@ -137,3 +137,10 @@ pub(crate) fn power_of_two_for(exponent: i32) -> f32 {
 pub(crate) fn is_not_finite(value: Complex) -> bool {
     max(exponent_bits(value.re), exponent_bits(value.im)) == comptime!(EXPONENT_MASK)
 }
+
+/// [`is_not_finite`] for a real number. Not a complex one with a constant part: CUDA's compiler takes the bits
+/// of no constant.
+#[cube]
+pub(crate) fn is_not_finite_real(value: f32) -> bool {
+    exponent_bits(value) == comptime!(EXPONENT_MASK)
+}

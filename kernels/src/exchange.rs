@@ -18,33 +18,60 @@ pub(crate) fn swap(
     mail: &mut SharedMemory<f32>,
     #[comptime] blueprint: Blueprint,
 ) -> Transfer {
-    let flag = select(value.cut, 1.0f32, 0.0f32);
     if comptime!(mask < blueprint.plane_size) {
-        let other = plane_shuffle_xor(flag, mask);
-        Transfer::new(
-            shuffle_xor(value.a, mask),
-            shuffle_xor(value.b, mask),
-            shuffle_xor(value.c, mask),
-            shuffle_xor(value.e, mask),
-            other != 0.0,
-        )
+        shuffle_transfer(value, mask.runtime())
     } else {
         sync_cube();
-        put(mail, 0u32, value.a, blueprint);
-        put(mail, 1u32, value.b, blueprint);
-        put(mail, 2u32, value.c, blueprint);
-        put(mail, 3u32, value.e, blueprint);
-        mail[(comptime!(8 * blueprint.units) + UNIT_POS) as usize] = flag;
+        put_transfer(mail, value, UNIT_POS, blueprint);
         sync_cube();
-        let other = UNIT_POS ^ mask;
-        Transfer::new(
-            get(mail, 0u32, other, blueprint),
-            get(mail, 1u32, other, blueprint),
-            get(mail, 2u32, other, blueprint),
-            get(mail, 3u32, other, blueprint),
-            mail[(comptime!(8 * blueprint.units) + other) as usize] != 0.0,
-        )
+        let other = get_transfer(mail, UNIT_POS ^ mask, blueprint);
+        sync_cube();
+        other
     }
+}
+
+/// The transfer matrix of the unit at `UNIT_POS ^ mask` of the plane.
+#[cube]
+pub(crate) fn shuffle_transfer(value: Transfer, mask: u32) -> Transfer {
+    let flag = plane_shuffle_xor(select(value.cut, 1.0f32, 0.0f32), mask);
+    Transfer::new(
+        shuffle_xor(value.a, mask),
+        shuffle_xor(value.b, mask),
+        shuffle_xor(value.c, mask),
+        shuffle_xor(value.e, mask),
+        flag != 0.0,
+    )
+}
+
+/// Puts a transfer matrix in one of as many places as the cube has units.
+#[cube]
+pub(crate) fn put_transfer(
+    mail: &mut SharedMemory<f32>,
+    value: Transfer,
+    place: u32,
+    #[comptime] blueprint: Blueprint,
+) {
+    put(mail, 0u32, value.a, place, blueprint);
+    put(mail, 1u32, value.b, place, blueprint);
+    put(mail, 2u32, value.c, place, blueprint);
+    put(mail, 3u32, value.e, place, blueprint);
+    mail[(comptime!(8 * blueprint.units) + place) as usize] = select(value.cut, 1.0f32, 0.0f32);
+}
+
+/// What [`put_transfer`] put there.
+#[cube]
+pub(crate) fn get_transfer(
+    mail: &SharedMemory<f32>,
+    place: u32,
+    #[comptime] blueprint: Blueprint,
+) -> Transfer {
+    Transfer::new(
+        get(mail, 0u32, place, blueprint),
+        get(mail, 1u32, place, blueprint),
+        get(mail, 2u32, place, blueprint),
+        get(mail, 3u32, place, blueprint),
+        mail[(comptime!(8 * blueprint.units) + place) as usize] != 0.0,
+    )
 }
 
 /// The pair of the unit before this one; meaningless in the first unit of a row.
@@ -78,8 +105,8 @@ pub(crate) fn from_right(
 #[cube]
 fn post(value: Pair, mail: &mut SharedMemory<f32>, #[comptime] blueprint: Blueprint) {
     sync_cube();
-    put(mail, 0u32, value.x, blueprint);
-    put(mail, 1u32, value.y, blueprint);
+    put(mail, 0u32, value.x, UNIT_POS, blueprint);
+    put(mail, 1u32, value.y, UNIT_POS, blueprint);
     sync_cube();
 }
 
@@ -89,27 +116,28 @@ fn put(
     mail: &mut SharedMemory<f32>,
     #[comptime] slot: u32,
     value: Complex,
+    place: u32,
     #[comptime] blueprint: Blueprint,
 ) {
-    mail[(comptime!(2 * slot * blueprint.units) + UNIT_POS) as usize] = value.re;
-    mail[(comptime!((2 * slot + 1) * blueprint.units) + UNIT_POS) as usize] = value.im;
+    mail[(comptime!(2 * slot * blueprint.units) + place) as usize] = value.re;
+    mail[(comptime!((2 * slot + 1) * blueprint.units) + place) as usize] = value.im;
 }
 
 #[cube]
 fn get(
     mail: &SharedMemory<f32>,
     #[comptime] slot: u32,
-    unit: u32,
+    place: u32,
     #[comptime] blueprint: Blueprint,
 ) -> Complex {
     Complex::new(
-        mail[(comptime!(2 * slot * blueprint.units) + unit) as usize],
-        mail[(comptime!((2 * slot + 1) * blueprint.units) + unit) as usize],
+        mail[(comptime!(2 * slot * blueprint.units) + place) as usize],
+        mail[(comptime!((2 * slot + 1) * blueprint.units) + place) as usize],
     )
 }
 
 #[cube]
-fn shuffle_xor(value: Complex, #[comptime] mask: u32) -> Complex {
+fn shuffle_xor(value: Complex, mask: u32) -> Complex {
     Complex::new(plane_shuffle_xor(value.re, mask), plane_shuffle_xor(value.im, mask))
 }
 

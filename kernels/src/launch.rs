@@ -13,7 +13,7 @@ use crate::resolvent::FinishLaunch;
 use crate::routines::cube::cube_kernel;
 use crate::routines::multi_cube::{EDGES, SUMMARY, reduce_kernel, scan_kernel};
 use crate::routines::serial::{STATE, serial_kernel};
-use crate::routines::{Routine, Strategy, resolve_strategy, rows_to_cubes};
+use crate::routines::{FORWARD, Routine, Strategy, resolve_strategy, rows_to_cubes};
 
 /// Units of a cube of the serial routine, which has no cooperation to size it by.
 const SERIAL_UNITS: u32 = 32;
@@ -37,7 +37,7 @@ pub fn bk_core<R: Runtime>(
 ) -> Result<Routine, BkError> {
     operands.validate(problem, options)?;
     let device = client.properties();
-    let (routine, blueprint) = resolve_strategy(strategy, problem, options, device)?;
+    let (routine, blueprint) = resolve_strategy(strategy, FORWARD, problem, options, device)?;
     let call = Call { client, problem, operands, options, blueprint };
     match routine {
         Routine::Serial => call.serial(),
@@ -57,7 +57,7 @@ pub fn plan_routine<R: Runtime>(
     options: &BkOptions,
     strategy: &Strategy,
 ) -> Result<Routine, BkError> {
-    resolve_strategy(strategy, problem, options, client.properties()).map(|(routine, _)| routine)
+    resolve_strategy(strategy, FORWARD, problem, options, client.properties()).map(|(routine, _)| routine)
 }
 
 /// One call with the layout that was chosen for it.

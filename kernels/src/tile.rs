@@ -31,6 +31,8 @@ pub(crate) struct Tile {
     couplings: SharedMemory<f32>,
     /// `Im d` of a real diagonal.
     pub(crate) uniform_im: f32,
+    /// Stretches of a chunk.
+    pub(crate) stretches: u32,
 }
 
 #[cube]
@@ -44,6 +46,7 @@ impl Tile {
             im: SharedMemory::<f32>::new(imaginary),
             couplings: SharedMemory::<f32>::new(staged),
             uniform_im: -operands.z[1],
+            stretches: rounds(comptime!(blueprint.chunk / blueprint.stretch()), blueprint),
         };
         if is_full(operands, place, blueprint) {
             tile.fill(operands, place, true, blueprint);
@@ -62,38 +65,43 @@ impl Tile {
         #[comptime] blueprint: Blueprint,
     ) {
         let z = operands.z[0];
-        #[unroll]
-        for round in 0..blueprint.chunk {
-            let at = place_of_round(place, round, blueprint);
-            let slot = slot_of_round(round, blueprint);
-            if comptime!(full) {
-                self.re[slot] = operands.a_re[at.row * operands.a_re_stride + at.site] - z;
-                if comptime!(blueprint.complex_diagonal) {
-                    self.im[slot] = operands.a_im[at.row * operands.a_im_stride + at.site] + self.uniform_im;
-                }
-                let b = at.row * operands.b_stride + at.site;
-                let c = at.row * operands.c_stride + at.site;
-                if comptime!(may_end_a_row(round, blueprint)) {
-                    // The last site of a row has no coupling.
-                    let ends = at.site + 1 == operands.n;
-                    let back = select(ends, 1usize, 0usize);
-                    self.couplings[slot] = select(ends, 0.0f32, operands.b[b - back] * operands.c[c - back]);
+        for batch in 0..self.stretches {
+            let start = BatchStart::new(place, batch, blueprint);
+            #[unroll]
+            for round in 0..blueprint.stretch() {
+                let at = start.place_of(round, blueprint);
+                let slot = start.slot_of(round, blueprint);
+                if comptime!(full) {
+                    self.re[slot] = operands.a_re[at.row * operands.a_re_stride + at.site] - z;
+                    if comptime!(blueprint.complex_diagonal) {
+                        self.im[slot] =
+                            operands.a_im[at.row * operands.a_im_stride + at.site] + self.uniform_im;
+                    }
+                    let b = at.row * operands.b_stride + at.site;
+                    let c = at.row * operands.c_stride + at.site;
+                    if comptime!(may_end_a_row(round, blueprint)) {
+                        // The last site of a row has no coupling.
+                        let ends = at.site + 1 == operands.n;
+                        let back = select(ends, 1usize, 0usize);
+                        let k = operands.b[b - back] * operands.c[c - back];
+                        self.couplings[slot] = select(ends, 0.0f32, k);
+                    } else {
+                        self.couplings[slot] = operands.b[b] * operands.c[c];
+                    }
                 } else {
-                    self.couplings[slot] = operands.b[b] * operands.c[c];
+                    let d = operands.diagonal(at.row, at.site, blueprint.complex_diagonal);
+                    self.re[slot] = d.re;
+                    if comptime!(blueprint.complex_diagonal) {
+                        self.im[slot] = d.im;
+                    }
+                    self.couplings[slot] = operands.coupling(at.row, at.site);
                 }
-            } else {
-                let d = operands.diagonal(at.row, at.site, blueprint.complex_diagonal);
-                self.re[slot] = d.re;
-                if comptime!(blueprint.complex_diagonal) {
-                    self.im[slot] = d.im;
-                }
-                self.couplings[slot] = operands.coupling(at.row, at.site);
             }
         }
     }
 
     /// `d` at the site `index` of this unit's chunk.
-    pub(crate) fn diagonal(&self, #[comptime] index: u32, #[comptime] blueprint: Blueprint) -> Complex {
+    pub(crate) fn diagonal(&self, index: u32, #[comptime] blueprint: Blueprint) -> Complex {
         let slot = own_slot(index, blueprint);
         let mut im = self.uniform_im;
         if comptime!(blueprint.complex_diagonal) {
@@ -103,7 +111,7 @@ impl Tile {
     }
 
     /// The coupling on the right of the site `index` of this unit's chunk.
-    pub(crate) fn coupling(&self, #[comptime] index: u32, #[comptime] blueprint: Blueprint) -> f32 {
+    pub(crate) fn coupling(&self, index: u32, #[comptime] blueprint: Blueprint) -> f32 {
         self.couplings[own_slot(index, blueprint)]
     }
 
@@ -136,12 +144,6 @@ impl Tile {
         self.couplings[slot] = value.im;
     }
 
-    /// The value that was put in the place of an entry.
-    pub(crate) fn get(&self, #[comptime] index: u32, #[comptime] blueprint: Blueprint) -> Complex {
-        let slot = own_slot(index, blueprint);
-        Complex::new(self.re[slot], self.couplings[slot])
-    }
-
     /// Writes the results; every unit must have put its own before.
     pub(crate) fn store<V: Size>(
         &self,
@@ -151,23 +153,42 @@ impl Tile {
         #[comptime] blueprint: Blueprint,
     ) {
         if is_full(operands, place, blueprint) {
-            #[unroll]
-            for round in 0..blueprint.chunk {
-                let at = place_of_round(place, round, blueprint);
-                let slot = slot_of_round(round, blueprint);
-                output[at.row * operands.n + at.site] = paired::<V>(self.re[slot], self.couplings[slot]);
-            }
+            self.write::<V>(output, operands, place, true, blueprint);
         } else {
+            self.write::<V>(output, operands, place, false, blueprint);
+        }
+    }
+
+    fn write<V: Size>(
+        &self,
+        output: &mut Array<Vector<f32, V>>,
+        operands: &Operands,
+        place: Place,
+        #[comptime] full: bool,
+        #[comptime] blueprint: Blueprint,
+    ) {
+        for batch in 0..self.stretches {
+            let start = BatchStart::new(place, batch, blueprint);
             #[unroll]
-            for round in 0..blueprint.chunk {
-                let at = place_of_round(place, round, blueprint);
-                let slot = slot_of_round(round, blueprint);
-                if (at.row < operands.batch) & (at.site < operands.n) {
-                    output[at.row * operands.n + at.site] = paired::<V>(self.re[slot], self.couplings[slot]);
+            for round in 0..blueprint.stretch() {
+                let at = start.place_of(round, blueprint);
+                let slot = start.slot_of(round, blueprint);
+                let entry = paired::<V>(self.re[slot], self.couplings[slot]);
+                if comptime!(full) {
+                    output[at.row * operands.n + at.site] = entry;
+                } else if (at.row < operands.batch) & (at.site < operands.n) {
+                    output[at.row * operands.n + at.site] = entry;
                 }
             }
         }
     }
+}
+
+/// `count` rounds of a loop, computed from the size of the cube so that they are no constant: CUDA's compiler
+/// would unroll the loop, and a program that outgrows the instruction cache takes twice the time.
+#[cube]
+pub(crate) fn rounds(#[comptime] count: u32, #[comptime] blueprint: Blueprint) -> u32 {
+    CUBE_DIM_X - comptime!(blueprint.units) + count
 }
 
 /// Whether every site of the tile is one of the batch.
@@ -179,39 +200,82 @@ fn is_full(operands: &Operands, place: Place, #[comptime] blueprint: Blueprint) 
         & (operands.n > 1)
 }
 
-/// The site that this unit moves between global and shared memory in a round.
+/// Where this unit begins to move a batch of sites between global and shared memory, in rounds of one site a
+/// unit.
+#[derive(CubeType, Clone, Copy)]
+struct BatchStart {
+    place: Place,
+    /// Index in the tile.
+    index: u32,
+    slot: u32,
+}
+
 #[cube]
-fn place_of_round(place: Place, #[comptime] round: u32, #[comptime] blueprint: Blueprint) -> Place {
-    let tile = blueprint.tile();
-    let first = comptime!(round * blueprint.units);
-    if comptime!(tile.is_multiple_of(blueprint.units)) {
-        Place {
-            row: place.row + comptime!((first / tile) as usize),
-            site: place.site + comptime!((first % tile) as usize) + UNIT_POS as usize,
-        }
-    } else {
-        let index = UNIT_POS + first;
-        Place { row: place.row + (index / tile) as usize, site: place.site + (index % tile) as usize }
+impl BatchStart {
+    fn new(place: Place, batch: u32, #[comptime] blueprint: Blueprint) -> BatchStart {
+        let sites = comptime!(blueprint.stretch() * blueprint.units);
+        let index = batch * sites + UNIT_POS;
+        let (row, site) = (index / comptime!(blueprint.tile()), index % comptime!(blueprint.tile()));
+        let place = Place { row: place.row + row as usize, site: place.site + site as usize };
+        BatchStart { place, index, slot: slot_at(index, blueprint) }
     }
+
+    /// The site of a round.
+    fn place_of(self, #[comptime] round: u32, #[comptime] blueprint: Blueprint) -> Place {
+        let ahead = comptime!(round * blueprint.units);
+        if comptime!(rows_of_batch(blueprint).is_some()) {
+            let rows = comptime!((ahead / blueprint.tile()) as usize);
+            let sites = comptime!((ahead % blueprint.tile()) as usize);
+            Place { row: self.place.row + rows, site: self.place.site + sites }
+        } else {
+            // From the start of the tile again: this round's row is not known before.
+            let own = self.index / comptime!(blueprint.tile());
+            let tile = Place {
+                row: self.place.row - own as usize,
+                site: self.place.site - (self.index % comptime!(blueprint.tile())) as usize,
+            };
+            let index = self.index + ahead;
+            Place {
+                row: tile.row + (index / comptime!(blueprint.tile())) as usize,
+                site: tile.site + (index % comptime!(blueprint.tile())) as usize,
+            }
+        }
+    }
+
+    /// Where the site of a round is staged.
+    fn slot_of(self, #[comptime] round: u32, #[comptime] blueprint: Blueprint) -> usize {
+        let ahead = comptime!(round * blueprint.units);
+        if comptime!(blueprint.units.is_multiple_of(blueprint.chunk)) {
+            (self.slot + comptime!(ahead / blueprint.chunk * blueprint.pitch())) as usize
+        } else {
+            slot_at(self.index + ahead, blueprint) as usize
+        }
+    }
+}
+
+/// Rows that a batch ends, where its rounds lie alike in every batch: where a batch is some whole rows, or a
+/// row some whole batches of which the last ends it.
+fn rows_of_batch(blueprint: Blueprint) -> Option<u32> {
+    let (tile, batch) = (blueprint.tile(), blueprint.stretch() * blueprint.units);
+    let whole_rounds = tile.is_multiple_of(blueprint.units);
+    (whole_rounds && (batch.is_multiple_of(tile) || tile.is_multiple_of(batch))).then(|| batch / tile)
 }
 
 /// Whether a site of this round can be the last of its row in a full tile.
 fn may_end_a_row(round: u32, blueprint: Blueprint) -> bool {
     let sites = (round + 1) * blueprint.units;
-    !blueprint.tile().is_multiple_of(blueprint.units) || sites.is_multiple_of(blueprint.tile())
+    match rows_of_batch(blueprint) {
+        None => true,
+        Some(0) => round + 1 == blueprint.stretch(),
+        Some(_) => sites.is_multiple_of(blueprint.tile()),
+    }
 }
 
-/// Where that site is staged.
+/// Where the site with this index in the tile is staged.
 #[cube]
-fn slot_of_round(#[comptime] round: u32, #[comptime] blueprint: Blueprint) -> usize {
+fn slot_at(index: u32, #[comptime] blueprint: Blueprint) -> u32 {
     let chunk = blueprint.chunk;
-    if comptime!(blueprint.units.is_multiple_of(chunk)) {
-        let own = (UNIT_POS / chunk) * comptime!(blueprint.pitch()) + UNIT_POS % chunk;
-        (own + comptime!(round * blueprint.units / chunk * blueprint.pitch())) as usize
-    } else {
-        let index = UNIT_POS + comptime!(round * blueprint.units);
-        ((index / chunk) * comptime!(blueprint.pitch()) + index % chunk) as usize
-    }
+    (index / chunk) * comptime!(blueprint.pitch()) + index % chunk
 }
 
 /// Where the site `index` of this unit's chunk is staged.

@@ -38,6 +38,20 @@ impl Transfer {
     }
 }
 
+/// The chunk read from its other end, where `mirrors`: `b` and `c` change places, or the pairs of the two outer
+/// blocks of a cut chunk.
+#[cube]
+pub(crate) fn mirror(chunk: Transfer, mirrors: bool) -> Transfer {
+    let ends = mirrors & chunk.cut;
+    Transfer::new(
+        choose(ends, chunk.e, chunk.a),
+        choose(mirrors, chunk.c, chunk.b),
+        choose(mirrors, chunk.b, chunk.c),
+        choose(ends, chunk.a, chunk.e),
+        chunk.cut,
+    )
+}
+
 /// The chunk extended on its right by a site with diagonal `d` over coupling `k`.
 #[cube]
 pub(crate) fn extend(chunk: Transfer, d: Complex, k: f32) -> Transfer {

@@ -2,14 +2,14 @@
 
 use cubecl::ir::DeviceProperties;
 
-use crate::blueprint::Blueprint;
+use crate::blueprint::{Blueprint, MAIL_FLOATS};
 use crate::error::BkError;
 use crate::options::BkOptions;
 use crate::problem::BkProblem;
-use crate::routines::{CHUNK, Routine, Strategy, resolve_strategy};
+use crate::routines::{Layout, Routine, Strategy, resolve_strategy};
 
-/// Floats a unit posts to others at most.
-const MAIL_FLOATS: u32 = 9;
+/// A chunk as long as the forward pass's would leave too few registers.
+const BACKWARD: Layout = Layout { chunk: 16, units: 256 };
 
 /// The compile-time parameters of a kernel of the backward pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -55,15 +55,6 @@ impl GradientBlueprint {
         self.base.clip || self.base.zero_non_finite
     }
 
-    /// Floats that units post to each other, and that sums over a cube are formed in.
-    pub(crate) fn mail(&self) -> u32 {
-        if self.base.plane_size < self.base.units_per_row {
-            MAIL_FLOATS * self.base.units
-        } else {
-            2 * self.base.units
-        }
-    }
-
     /// Bytes of shared memory that a cube takes.
     pub(crate) fn shared_bytes(&self) -> usize {
         let Blueprint { chunk, units, complex_diagonal, .. } = self.base;
@@ -71,7 +62,7 @@ impl GradientBlueprint {
         let arrays = 3 + 1 + u64::from(complex_diagonal) + u64::from(self.keeps_factors());
         let staged = u64::from(units).saturating_mul(arrays * (u64::from(chunk) + 1));
         let halo = 4 * u64::from(self.base.halo());
-        let floats = staged.saturating_add(u64::from(self.mail()) + u64::from(units) + halo);
+        let floats = staged.saturating_add(u64::from(MAIL_FLOATS + 1) * u64::from(units) + halo);
         usize::try_from(floats.saturating_mul(4)).unwrap_or(usize::MAX)
     }
 }
@@ -93,11 +84,9 @@ pub(crate) fn resolve_backward(
     // What a cube holds is inferred for the forward pass; here it takes smaller ones, and then a row that fitted into
     // one may take several.
     let mut units = strategy.units;
-    // The longer chunks that the forward pass may take would leave too few registers here.
-    let chunk = strategy.chunk.or(Some(CHUNK));
     loop {
         let (routine, base) =
-            resolve_strategy(&Strategy { units, chunk, ..*strategy }, problem, options, device)?;
+            resolve_strategy(&Strategy { units, ..*strategy }, BACKWARD, problem, options, device)?;
         let blueprint = GradientBlueprint { base, wanted };
         if blueprint.shared_bytes() <= limit {
             return Ok((routine, blueprint));

@@ -49,7 +49,7 @@ pub(crate) fn gradient_kernel<V: Size>(
     }
     let base = comptime!(blueprint.base);
     let place = place_of_cube(tiles, base);
-    let mut mail = SharedMemory::<f32>::new(comptime!(blueprint.mail() as usize));
+    let mut mail = SharedMemory::<f32>::new(comptime!(blueprint.base.mail() as usize));
     let mut tile = GradientTile::load::<V>(operands, cotangent, place, blueprint);
     let halo = Halo::load(operands, place, base);
     let segment = segment_of(operands, &tile, place, blueprint);
@@ -150,7 +150,7 @@ fn summarise(tile: &GradientTile, before: f32, #[comptime] blueprint: GradientBl
         chunk = extend(chunk, first.diagonal(index), first.coupling_before(index));
     }
     chunk = normalise_transfer(chunk);
-    for group in 1..comptime!(blueprint.base.chunk / GROUP) {
+    for group in 1..tile.groups {
         let sites = tile.sites(group, before, blueprint);
         #[unroll]
         for index in 0..GROUP {
@@ -176,7 +176,7 @@ fn polish(
     #[comptime] blueprint: GradientBlueprint,
 ) -> ChunkStates {
     let base = comptime!(blueprint.base);
-    let groups = comptime!(base.chunk / GROUP);
+    let groups = tile.groups;
     let mut rightwards = canonicalise(left);
     let mut leftwards = canonicalise(right);
     for group in 0..groups {
@@ -223,7 +223,7 @@ pub(crate) fn scan_sums(
     mail: &mut SharedMemory<f32>,
     #[comptime] blueprint: GradientBlueprint,
 ) -> Scanned {
-    let groups = comptime!(blueprint.base.chunk / GROUP);
+    let groups = tile.groups;
     let mut rightwards = Mapping::start(chunk.left);
     let mut leftwards = Mapping::start(chunk.right);
     for group in 0..groups {

@@ -33,8 +33,8 @@ pub(crate) fn pass_through_finish(
         }
     }
     let mut right = right;
-    for step in 0..groups {
-        let group = groups - 1 - step;
+    for step in 0..tile.groups {
+        let group = tile.groups - 1 - step;
         let sites = tile.sites(group, before, blueprint);
         let start = kept_at(&starts, group, groups);
         finish_group(tile, group, start.state, right, &sites, max_magnitude, blueprint);

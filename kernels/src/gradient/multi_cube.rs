@@ -107,7 +107,7 @@ pub(crate) fn map_kernel<V: Size>(
         terminate!();
     }
     let place = place_of_cube(tiles, comptime!(blueprint.base));
-    let mut mail = SharedMemory::<f32>::new(comptime!(blueprint.mail() as usize));
+    let mut mail = SharedMemory::<f32>::new(comptime!(blueprint.base.mail() as usize));
     let mut tile = GradientTile::load::<V>(operands, cotangent, place, blueprint);
     let halo = Halo::load(operands, place, comptime!(blueprint.base));
     let segment = segment_of(operands, &tile, place, blueprint);
@@ -134,7 +134,7 @@ pub(crate) fn scan_maps_kernel(
         terminate!();
     }
     let base = comptime!(blueprint.base);
-    let mut mail = SharedMemory::<f32>::new(comptime!(blueprint.mail() as usize));
+    let mut mail = SharedMemory::<f32>::new(comptime!(blueprint.base.mail() as usize));
     let share = tiles.div_ceil(comptime!(base.units as usize));
     let begin = UNIT_POS as usize * share;
     let end = min(begin + share, tiles);

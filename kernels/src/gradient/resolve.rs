@@ -3,7 +3,9 @@
 use cubecl::prelude::*;
 
 use crate::blueprint::GROUP;
-use crate::complex::{Complex, choose, invert, is_not_finite, multiply, recur, scale, subtract};
+use crate::complex::{
+    Complex, choose, invert, is_not_finite, is_not_finite_real, multiply, recur, scale, subtract,
+};
 use crate::gradient::affine::add;
 use crate::gradient::blueprint::GradientBlueprint;
 use crate::gradient::running::{
@@ -38,8 +40,8 @@ pub(crate) fn resolve(
     let mut right = right;
     let mut sum = Complex::zero();
     // Not unrolled: the body is long, and an instruction cache is short.
-    for step in 0..groups {
-        let group = groups - 1 - step;
+    for step in 0..tile.groups {
+        let group = tile.groups - 1 - step;
         let sites = tile.sites(group, before, blueprint);
         let start = kept_at(&starts, group, groups);
         let (next, part) = resolve_group(tile, group, start, right, &sites, finish, blueprint);
@@ -149,7 +151,7 @@ fn resolve_site(
     }
     if comptime!(blueprint.base.zero_non_finite) {
         s = choose(is_not_finite(s), Complex::zero(), s);
-        let bad = is_not_finite(Complex::new(kappa, 0.0f32.runtime()));
+        let bad = is_not_finite_real(kappa);
         kappa = select(bad, 0.0f32, kappa);
     }
     (s, kappa)

@@ -6,12 +6,12 @@
 use cubecl::prelude::*;
 
 use crate::blueprint::GROUP;
-use crate::complex::{Complex, is_not_finite};
+use crate::complex::{Complex, is_not_finite_real};
 use crate::gradient::blueprint::GradientBlueprint;
 use crate::gradient::operands::cotangent_at;
 use crate::gradient::sites::Sites;
 use crate::operands::Operands;
-use crate::tile::Place;
+use crate::tile::{Place, rounds};
 
 /// Entries of the tile, later its results.
 #[derive(CubeType, Clone, Copy)]
@@ -30,6 +30,8 @@ pub(crate) struct GradientTile {
     h_im: SharedMemory<f32>,
     /// `Im d` of a real diagonal.
     uniform_im: f32,
+    /// Groups of a chunk.
+    pub(crate) groups: u32,
 }
 
 #[cube]
@@ -51,12 +53,13 @@ impl GradientTile {
             h_re: SharedMemory::<f32>::new(staged),
             h_im: SharedMemory::<f32>::new(staged),
             uniform_im: -operands.z[1],
+            groups: rounds(comptime!(base.chunk / GROUP), base),
         };
         // Loads of four rounds are in flight together; more would only be a longer program.
-        for rounds in 0..comptime!(base.chunk / GROUP) {
+        for group in 0..tile.groups {
             #[unroll]
             for round in 0..GROUP {
-                let index = UNIT_POS + (rounds * GROUP + round) * comptime!(base.units);
+                let index = UNIT_POS + (group * GROUP + round) * comptime!(base.units);
                 tile.load_site::<V>(operands, cotangent, place, index, blueprint);
             }
         }
@@ -165,7 +168,7 @@ impl GradientTile {
     ) {
         let base = comptime!(blueprint.base);
         let wanted = comptime!(blueprint.wanted);
-        for round in 0..comptime!(base.chunk) {
+        for round in 0..GROUP * self.groups {
             let index = UNIT_POS + round * comptime!(base.units);
             let row = place.row + (index / comptime!(base.tile())) as usize;
             let site = place.site + (index % comptime!(base.tile())) as usize;
@@ -220,7 +223,7 @@ fn times(factor: f32, kappa: f32, #[comptime] blueprint: GradientBlueprint) -> f
     let product = select(factor == 0.0, 0.0f32, factor * kappa);
     let mut gradient = product;
     if comptime!(blueprint.base.zero_non_finite) {
-        let bad = is_not_finite(Complex::new(product, 0.0f32.runtime()));
+        let bad = is_not_finite_real(product);
         gradient = select(bad, 0.0f32, product);
     }
     gradient

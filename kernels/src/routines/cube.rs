@@ -4,8 +4,7 @@ use cubecl::prelude::*;
 
 use crate::blueprint::{Blueprint, GROUP};
 use crate::butterfly::{Segment, ascend, descend};
-use crate::chunk::Chunk;
-use crate::complex::Complex;
+use crate::chunk::{self, keep, kept};
 use crate::exchange::{from_left, from_right};
 use crate::group::{Entries, extend_by_group, resolve_group, sweep_left, sweep_right};
 use crate::halo::Halo;
@@ -13,7 +12,7 @@ use crate::operands::Operands;
 use crate::projective::{Pair, canonicalise, choose_pair};
 use crate::resolvent::Finish;
 use crate::routines::multi_cube::{Edges, group_from_memory};
-use crate::tile::{Place, Tile};
+use crate::tile::{Place, Tile, rounds};
 use crate::transfer::Transfer;
 
 /// Resolvent diagonals of several rows a cube, or, `tiled`, of one tile of a row whose states at both
@@ -39,19 +38,17 @@ pub(crate) fn cube_kernel<V: Size>(
     let before = segment.couplings[UNIT_POS as usize];
 
     let padding = padding(operands.n, place, blueprint);
-    let own = summarise(&tile, before, padding, blueprint);
+    let (own, whole) = summarise(&tile, before, padding, blueprint);
     let siblings = ascend(own, &segment, &mut mail, blueprint);
     let ends = Edges::scanned(edges, tiles, blueprint);
     let (left, right) = descend(&siblings, &segment, ends.left, ends.right, blueprint);
 
-    let chunk = Chunk::read(&tile, before, blueprint);
-    let cut = chunk.is_cut(padding, blueprint);
-    let (rightwards, leftwards) = sweep(&chunk, &tile, before, cut, left, right, blueprint);
+    let (rightwards, leftwards) = sweep(&tile, before, whole, left, right, blueprint);
     let (left, right) = polish(&halo, edges, tiles, rightwards, leftwards, &mut mail, blueprint);
 
     let mut done = false.runtime();
-    if !cut {
-        done = chunk.resolve(&mut tile, left, right, finish, blueprint);
+    if whole {
+        done = chunk::resolve(&mut tile, before, left, right, finish, blueprint);
     }
     if !done {
         resolve_with_care(&mut tile, operands, place, left, right, finish, blueprint);
@@ -104,49 +101,46 @@ pub(crate) fn padding(n: usize, place: Place, #[comptime] blueprint: Blueprint) 
     if end <= n { 0u32.runtime() } else { min((end - n) as u32, chunk) }
 }
 
-/// The transfer matrix of this unit's chunk.
+/// The transfer matrix of this unit's chunk, and whether no coupling inside is exactly zero.
 #[cube]
 pub(crate) fn summarise(
     tile: &Tile,
     before: f32,
     padding: u32,
     #[comptime] blueprint: Blueprint,
-) -> Transfer {
-    let chunk = Chunk::read(tile, before, blueprint);
-    let mut whole = Transfer::site(Complex::one());
-    if chunk.is_cut(padding, blueprint) {
-        whole = extend_by_group(whole, &tile.group(0, before, blueprint), true);
-        for group in 1..comptime!(blueprint.chunk / GROUP) {
-            whole = extend_by_group(whole, &tile.group(group, before, blueprint), false);
+) -> (Transfer, bool) {
+    let (mut transfer, whole) = chunk::summarise(tile, before, padding, blueprint);
+    if !whole {
+        transfer = extend_by_group(transfer, &tile.group(0, before, blueprint), true);
+        for group in 1..rounds(comptime!(blueprint.chunk / GROUP), blueprint) {
+            transfer = extend_by_group(transfer, &tile.group(group, before, blueprint), false);
         }
-    } else {
-        whole = chunk.summarise(blueprint);
     }
-    whole
+    (transfer, whole)
 }
 
 /// Sweeps over this unit's chunk in both directions, from the states at its edges.
 #[cube]
 fn sweep(
-    chunk: &Chunk,
     tile: &Tile,
     before: f32,
-    cut: bool,
+    whole: bool,
     left: Pair,
     right: Pair,
     #[comptime] blueprint: Blueprint,
 ) -> (Pair, Pair) {
     let mut rightwards = canonicalise(left);
     let mut leftwards = canonicalise(right);
-    if cut {
-        let groups = comptime!(blueprint.chunk / GROUP);
+    if whole {
+        let (right_end, left_end) = chunk::sweep(tile, before, rightwards, leftwards, blueprint);
+        rightwards = right_end;
+        leftwards = left_end;
+    } else {
+        let groups = rounds(comptime!(blueprint.chunk / GROUP), blueprint);
         for group in 0..groups {
             rightwards = sweep_right(rightwards, &tile.group(group, before, blueprint));
             leftwards = sweep_left(leftwards, &tile.group(groups - 1 - group, before, blueprint));
         }
-    } else {
-        rightwards = chunk.sweep_right(rightwards, blueprint);
-        leftwards = chunk.sweep_left(leftwards, blueprint);
     }
     (canonicalise(rightwards), canonicalise(leftwards))
 }
@@ -200,34 +194,28 @@ fn resolve_with_care(
     finish: &Finish,
     #[comptime] blueprint: Blueprint,
 ) {
-    let groups = comptime!((blueprint.chunk / GROUP) as usize);
+    let groups = rounds(comptime!(blueprint.chunk / GROUP), blueprint);
     let unit = (UNIT_POS % blueprint.units_per_row) as usize;
     let row = place.row + (UNIT_POS / blueprint.units_per_row) as usize;
     let first = place.site + unit * comptime!(blueprint.chunk as usize);
-    let mut starts = Array::<f32>::new(comptime!(4 * groups));
+    let mut starts = Array::<f32>::new(comptime!(blueprint.chunk as usize));
     let mut left = left;
     for group in 0..groups {
-        starts[4 * group] = left.x.re;
-        starts[4 * group + 1] = left.x.im;
-        starts[4 * group + 2] = left.y.re;
-        starts[4 * group + 3] = left.y.im;
-        let site = first + group * comptime!(GROUP as usize);
+        keep(&mut starts, group, left);
+        let site = first + (group * GROUP) as usize;
         left = sweep_right(left, &group_from_memory(operands, row, site, blueprint));
     }
     let mut right = right;
     let mut entries = Entries::new();
     for step in 0..groups {
         let group = groups - 1 - step;
-        let start = Pair::new(
-            Complex::new(starts[4 * group], starts[4 * group + 1]),
-            Complex::new(starts[4 * group + 2], starts[4 * group + 3]),
-        );
-        let site = first + group * comptime!(GROUP as usize);
+        let start = kept(&starts, group);
+        let site = first + (group * GROUP) as usize;
         let sites = group_from_memory(operands, row, site, blueprint);
         right = resolve_group(start, right, &sites, &mut entries, finish, blueprint);
         #[unroll]
         for index in 0..GROUP {
-            tile.put(group as u32 * GROUP + index, entries.at(index), blueprint);
+            tile.put(group * GROUP + index, entries.at(index), blueprint);
         }
     }
 }

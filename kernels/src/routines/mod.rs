@@ -12,15 +12,19 @@ use crate::error::BkError;
 use crate::options::{BkOptions, NonFinite};
 use crate::problem::BkProblem;
 
-/// Sites of a unit. Shorter chunks pay more for the butterfly and polish less: at 8 the worst error on
-/// Hermitian input near the real axis grows from 9 to 67 units (see `METHODOLOGY.md`).
-pub(crate) const CHUNK: u32 = 16;
-/// Units of a cube: enough to hide latency, few enough that several cubes share a multiprocessor.
-const UNITS: u32 = 256;
-/// Sites of a unit, and units, where rows are long and many: as long a tile in half the units, so that the
-/// butterfly costs each site half as much. With few rows the longer chunks would only take longer.
-const LONG_CHUNK: u32 = 32;
-const LONG_CHUNK_UNITS: u32 = 128;
+/// What a cube is made of where a sweep does not say.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Layout {
+    /// Sites of a unit.
+    pub(crate) chunk: u32,
+    /// Units of a cube.
+    pub(crate) units: u32,
+}
+
+/// Shorter chunks pay more for the butterfly and polish less: at 8 the worst error on Hermitian input near the
+/// real axis grows from 9 to 67 units (see `METHODOLOGY.md`). Longer ones leave too few units to hide latency.
+/// More units would share fewer cubes a multiprocessor, and wait for each other at barriers.
+pub(crate) const FORWARD: Layout = Layout { chunk: 32, units: 128 };
 /// Units of the smallest cube; smaller ones leave lanes of a plane idle.
 const SMALLEST_CUBE: u32 = 32;
 /// Cubes for each multiprocessor below which rows are spread over smaller cubes.
@@ -74,13 +78,14 @@ impl Strategy {
 /// The algorithm and its blueprint for a problem on a device.
 pub(crate) fn resolve_strategy(
     strategy: &Strategy,
+    layout: Layout,
     problem: &BkProblem,
     options: &BkOptions,
     device: &DeviceProperties,
 ) -> Result<(Routine, Blueprint), BkError> {
     let mut blueprint = Blueprint {
-        chunk: strategy.chunk.unwrap_or(CHUNK),
-        units: strategy.units.unwrap_or(UNITS.min(device.hardware.max_units_per_cube)),
+        chunk: strategy.chunk.unwrap_or(layout.chunk),
+        units: strategy.units.unwrap_or(layout.units.min(device.hardware.max_units_per_cube)),
         units_per_row: 1,
         plane_size: strategy.plane_size.unwrap_or_else(|| uniform_plane_size(device)),
         complex_diagonal: problem.complex_diagonal,
@@ -89,9 +94,6 @@ pub(crate) fn resolve_strategy(
         zero_non_finite: options.non_finite == NonFinite::Zero,
     };
     let limit = device.hardware.max_shared_memory_size;
-    if strategy.chunk.is_none() && strategy.units.is_none() {
-        lengthen_chunks(&mut blueprint, problem, device);
-    }
     check_layout(&blueprint, strategy.routine, device)?;
     if strategy.units.is_none() {
         // The largest mailbox: a row over all units.
@@ -118,25 +120,6 @@ pub(crate) fn resolve_strategy(
         return Err(BkError::Strategy { routine: routine.name(), reason });
     }
     Ok((routine, blueprint))
-}
-
-/// Takes [`LONG_CHUNK`] where the tiles that it gives fill the device.
-fn lengthen_chunks(blueprint: &mut Blueprint, problem: &BkProblem, device: &DeviceProperties) {
-    let long = Blueprint {
-        chunk: LONG_CHUNK,
-        units: LONG_CHUNK_UNITS,
-        units_per_row: LONG_CHUNK_UNITS,
-        tiled: true,
-        ..*blueprint
-    };
-    let fits = long.shared_bytes() <= device.hardware.max_shared_memory_size
-        && LONG_CHUNK_UNITS <= device.hardware.max_units_per_cube;
-    let tiles = problem.batch.saturating_mul(problem.n.div_ceil(long.tile() as usize));
-    let half_a_tile = long.tile() as usize / 2;
-    if fits && !problem.complex_diagonal && problem.n > half_a_tile && tiles >= multiprocessors(device) {
-        blueprint.chunk = LONG_CHUNK;
-        blueprint.units = LONG_CHUNK_UNITS;
-    }
 }
 
 fn multiprocessors(device: &DeviceProperties) -> usize {

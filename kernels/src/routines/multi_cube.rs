@@ -14,7 +14,7 @@ use crate::halo::Halo;
 use crate::operands::Operands;
 use crate::projective::{Pair, canonicalise};
 use crate::routines::cube::{padding, place_of_cube, segment_of, summarise};
-use crate::tile::Tile;
+use crate::tile::{Tile, rounds};
 use crate::transfer::{Transfer, carry_left, carry_right, compose};
 
 /// Floats of a transfer matrix in global memory, flag included.
@@ -56,7 +56,7 @@ impl Edges {
         let index = CUBE_POS % tiles;
         if index != 0 {
             state = read_pair(edges, CUBE_POS * comptime!(EDGES) + 8);
-            for group in 0..comptime!(blueprint.chunk / GROUP) {
+            for group in 0..rounds(comptime!(blueprint.chunk / GROUP), blueprint) {
                 state = sweep_right(state, &halo.group(group));
             }
             state = canonicalise(state);
@@ -74,7 +74,7 @@ impl Edges {
         let mut state = Pair::start();
         if CUBE_POS % tiles + 1 != tiles {
             state = read_pair(edges, CUBE_POS * comptime!(EDGES) + 12);
-            for step in 0..comptime!(blueprint.chunk / GROUP) {
+            for step in 0..rounds(comptime!(blueprint.chunk / GROUP), blueprint) {
                 let group = comptime!(2 * (blueprint.chunk / GROUP) - 1) - step;
                 state = sweep_left(state, &halo.group(group));
             }
@@ -119,28 +119,26 @@ pub(crate) fn reduce_kernel(
     let tile = Tile::load(operands, place, blueprint);
     let segment = segment_of(operands, &tile, place, blueprint);
     let padding = padding(operands.n, place, blueprint);
-    let own = summarise(&tile, segment.couplings[UNIT_POS as usize], padding, blueprint);
+    let (own, _whole) = summarise(&tile, segment.couplings[UNIT_POS as usize], padding, blueprint);
     let siblings = ascend(own, &segment, &mut mail, blueprint);
 
     // The siblings of the last unit are, together, all units but itself; so are those of the first.
     let levels = comptime!(blueprint.units_per_row.ilog2());
     let base = CUBE_POS * comptime!(SUMMARY);
-    let mut rest = siblings.at(0u32);
+    let last = comptime!(blueprint.units - 1);
+    let mut rest = siblings.at(0u32.runtime(), blueprint);
     if UNIT_POS == 0 {
-        #[unroll]
         for level in 1u32..levels {
-            let k = segment.coupling_before(comptime!(1u32 << level).runtime(), blueprint);
-            rest = compose(rest, k, siblings.at(level));
+            let k = segment.coupling_before(1u32 << level, blueprint);
+            rest = compose(rest, k, siblings.at(level, blueprint));
         }
         write_transfer(summaries, base, siblings.whole);
         write_transfer(summaries, base + comptime!(2 * MATRIX), rest);
     }
-    if UNIT_POS == comptime!(blueprint.units - 1) {
-        #[unroll]
+    if UNIT_POS == last {
         for level in 1u32..levels {
-            let k =
-                segment.coupling_before(comptime!(blueprint.units - (1u32 << level)).runtime(), blueprint);
-            rest = compose(siblings.at(level), k, rest);
+            let k = segment.coupling_before(blueprint.units - (1u32 << level), blueprint);
+            rest = compose(siblings.at(level, blueprint), k, rest);
         }
         write_transfer(summaries, base + comptime!(MATRIX), rest);
     }

@@ -202,8 +202,8 @@ fn a_layout_that_no_kernel_has_is_refused_with_its_reason() {
 fn a_row_that_is_too_long_for_a_cube_is_refused_and_told_what_takes_it() {
     let client = client();
     let inputs = generate(Family::Normal, 1, 33, false, None, 83);
-    // Two units of 16 sites.
-    let strategy = Strategy { units: Some(2), ..Strategy::forced(Routine::Cube) };
+    // A cube of 32 sites.
+    let strategy = Strategy { chunk: Some(16), units: Some(2), ..Strategy::forced(Routine::Cube) };
     let operands = operands(&client, &inputs);
     let error = refused(&problem(&inputs), &operands, &BkOptions::default(), &strategy);
     assert!(matches!(error, BkError::Strategy { routine: "cube", .. }), "{error:?}");

@@ -27,6 +27,11 @@ const LOOP_ORDER: [Axis; 12] = [
     Axis::Strategy,
 ];
 
+/// Most samples of a reference that nobody asked for by name, most seconds for them, and launches before them.
+const REFERENCE_SAMPLES: u32 = 15;
+const REFERENCE_SECONDS: f64 = 0.5;
+const REFERENCE_WARMUP_RUNS: u32 = 2;
+
 /// The cases of `benchmark`: product with its zips, then includes, less excludes, and the `host`
 /// reference once for each distinct input of what remains.
 pub(crate) fn expand(benchmark: &Benchmark) -> Vec<Case> {
@@ -57,7 +62,7 @@ fn scans(benchmark: &Benchmark, points: Vec<Point>) -> Vec<Case> {
         let spec = scan(benchmark, &point);
         let target = point.target.clone().unwrap_or_else(|| benchmark.axes.target[0].clone());
         let implementation = spec.implementation;
-        let reference = host_twin(benchmark, &spec, Implementation::Host, ElementType::F64);
+        let reference = reference(benchmark, &spec);
         let runs: Vec<Case> = match implementation {
             Implementation::Host => Vec::new(),
             // Where it runs is no question of the axes: on the host, once in each type.
@@ -166,6 +171,21 @@ fn scan(benchmark: &Benchmark, point: &Point) -> BkCoreSpec {
         non_finite: benchmark.non_finite,
         pass: benchmark.pass,
     }
+}
+
+/// The serial reference of the input of `spec`.
+///
+/// Where nobody asked for it by name it is there for speedups, which a few of its samples give: it may take
+/// thousands of times as long as what is compared with it.
+fn reference(benchmark: &Benchmark, spec: &BkCoreSpec) -> Case {
+    let mut reference = host_twin(benchmark, spec, Implementation::Host, ElementType::F64);
+    if !benchmark.axes.implementation.contains(&Implementation::Host) {
+        let measure = &mut reference.measure;
+        measure.samples = measure.samples.min(REFERENCE_SAMPLES);
+        measure.max_seconds = measure.max_seconds.min(REFERENCE_SECONDS);
+        measure.warmup_runs = measure.warmup_runs.min(REFERENCE_WARMUP_RUNS);
+    }
+    reference
 }
 
 /// `implementation` on the host, in the type `dtype`, of the input of `spec`.

@@ -55,6 +55,18 @@ fn the_product_has_each_implementation_where_it_exists_and_the_reference_once_a_
 }
 
 #[test]
+fn a_reference_that_nobody_asked_for_takes_few_samples() {
+    let sizes = "batch = 1\nn = 8\nsamples = 100\nmax_seconds = 20\nwarmup_runs = 50\ntargets = 'ndarray'";
+    let measure_of = |implementations: &str| {
+        let config = benchmark(&format!("{sizes}\nimplementations = {implementations}"));
+        Plan::new(&config, &Selection::default()).unwrap().cases[0].case.measure.clone()
+    };
+    let (beside, asked_for) = (measure_of("'native'"), measure_of("['native', 'host']"));
+    assert!(beside.samples < 20 && beside.max_seconds < 1.0 && beside.warmup_runs < 5, "{beside:?}");
+    assert_eq!((asked_for.samples, asked_for.max_seconds, asked_for.warmup_runs), (100, 20.0, 50));
+}
+
+#[test]
 fn an_id_names_what_differs_from_the_default_in_a_fixed_order() {
     let config = benchmark(
         "batch = 16\nn = 4096\ntargets = 'cuda'\nimplementations = 'kernel'\nstrategies = 'multi-cube'\n\

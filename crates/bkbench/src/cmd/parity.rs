@@ -41,12 +41,12 @@ pub(crate) fn run(arguments: &VerifyPhase2Args) -> Result<Exit, Error> {
     };
     let timeout = Duration::from_secs(arguments.timeout);
     let mut checked = Vec::new();
-    let mut interrupted = Exit::Pass;
+    let mut interrupted = false;
     for target in targets {
         match pool.verify_phase2(&target, arguments.dtype, &request, timeout) {
             Ok(outcome) => checked.push(Checked { target, outcome }),
             Err(Interrupted) => {
-                interrupted = Exit::ExecutionFailed;
+                interrupted = true;
                 break;
             }
         }
@@ -54,8 +54,9 @@ pub(crate) fn run(arguments: &VerifyPhase2Args) -> Result<Exit, Error> {
     if arguments.json {
         output::json(&checked)?;
     } else {
-        output::text(&text(&checked))?;
+        output::text(&text(&checked, interrupted))?;
     }
+    let interrupted = if interrupted { Exit::ExecutionFailed } else { Exit::Pass };
     Ok(interrupted.or(verdict(checked.iter().map(|checked| &checked.outcome))))
 }
 
@@ -76,7 +77,7 @@ fn verdict<'a>(outcomes: impl Iterator<Item = &'a ParityOutcome>) -> Exit {
     if anything { worst } else { worst.or(Exit::Inconclusive) }
 }
 
-fn text(checked: &[Checked]) -> String {
+fn text(checked: &[Checked], interrupted: bool) -> String {
     let mut text = String::new();
     for Checked { target, outcome } in checked {
         match outcome {
@@ -90,7 +91,9 @@ fn text(checked: &[Checked]) -> String {
             ParityOutcome::Failed { error } => text += &format!("{target}: failed, {error}\n\n"),
         }
     }
-    if checked.is_empty() {
+    if interrupted {
+        text += "interrupted: the targets that are not listed were not checked\n";
+    } else if checked.is_empty() {
         text += "nothing to check: this bkbench was built without any target\n";
     }
     text.trim_end().to_owned()
@@ -180,10 +183,16 @@ mod tests {
     }
 
     #[test]
+    fn an_interruption_is_not_a_build_without_targets() {
+        assert!(text(&[], true).starts_with("interrupted"));
+        assert!(text(&[], false).contains("without any target"));
+    }
+
+    #[test]
     fn the_text_has_every_error_and_names_what_is_extra_or_missing() {
         let checked = [checked(&[true, false]), refused()]
             .map(|outcome| Checked { target: "ndarray".to_owned(), outcome });
-        let text = text(&checked);
+        let text = text(&checked, false);
         for part in [
             "1 of 2 tensors right",
             "1950",
