@@ -159,6 +159,10 @@ impl Tile {
         }
     }
 
+    #[allow(
+        clippy::if_same_then_else,
+        reason = "one test is made when the kernel is compiled, the other when it runs"
+    )]
     fn write<V: Size>(
         &self,
         output: &mut Array<Vector<f32, V>>,
