@@ -29,7 +29,7 @@ fn upload(inputs: &Inputs) -> BkInputs<B> {
     }
 }
 
-/// Without a polish the errors of these inputs are 160 to 620 units.
+/// Without a polish the errors of the normal ones are 160 to 620 units.
 #[test]
 fn every_entry_of_a_long_row_is_within_its_bound() {
     for (batch, n, seed) in [(16, 512, 42), (16, 2048, 42), (16, 4096, 1), (4, 16384, 1)] {
