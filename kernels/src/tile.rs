@@ -189,7 +189,7 @@ impl Tile {
 }
 
 /// `count` rounds of a loop, computed from the size of the cube so that they are no constant: CUDA's compiler
-/// would unroll the loop, and a program that outgrows the instruction cache takes twice the time.
+/// would unroll the loop, and the program outgrow the instruction cache (`docs/perf-log.md`).
 #[cube]
 pub(crate) fn rounds(#[comptime] count: u32, #[comptime] blueprint: Blueprint) -> u32 {
     CUBE_DIM_X - comptime!(blueprint.units) + count
@@ -208,6 +208,9 @@ fn is_full(operands: &Operands, place: Place, #[comptime] blueprint: Blueprint) 
 /// unit.
 #[derive(CubeType, Clone, Copy)]
 struct BatchStart {
+    /// First row and site of the tile.
+    tile: Place,
+    /// Row and site that this unit moves first.
     place: Place,
     /// Index in the tile.
     index: u32,
@@ -216,12 +219,10 @@ struct BatchStart {
 
 #[cube]
 impl BatchStart {
-    fn new(place: Place, batch: u32, #[comptime] blueprint: Blueprint) -> BatchStart {
+    fn new(tile: Place, batch: u32, #[comptime] blueprint: Blueprint) -> BatchStart {
         let sites = comptime!(blueprint.stretch() * blueprint.units);
         let index = batch * sites + UNIT_POS;
-        let (row, site) = (index / comptime!(blueprint.tile()), index % comptime!(blueprint.tile()));
-        let place = Place { row: place.row + row as usize, site: place.site + site as usize };
-        BatchStart { place, index, slot: slot_at(index, blueprint) }
+        BatchStart { tile, place: place_at(tile, index, blueprint), index, slot: slot_at(index, blueprint) }
     }
 
     /// The site of a round.
@@ -232,17 +233,7 @@ impl BatchStart {
             let sites = comptime!((ahead % blueprint.tile()) as usize);
             Place { row: self.place.row + rows, site: self.place.site + sites }
         } else {
-            // From the start of the tile again: this round's row is not known before.
-            let own = self.index / comptime!(blueprint.tile());
-            let tile = Place {
-                row: self.place.row - own as usize,
-                site: self.place.site - (self.index % comptime!(blueprint.tile())) as usize,
-            };
-            let index = self.index + ahead;
-            Place {
-                row: tile.row + (index / comptime!(blueprint.tile())) as usize,
-                site: tile.site + (index % comptime!(blueprint.tile())) as usize,
-            }
+            place_at(self.tile, self.index + ahead, blueprint)
         }
     }
 
@@ -273,6 +264,13 @@ fn may_end_a_row(round: u32, blueprint: Blueprint) -> bool {
         Some(0) => round + 1 == blueprint.stretch(),
         Some(_) => sites.is_multiple_of(blueprint.tile()),
     }
+}
+
+/// The site with this index in the tile.
+#[cube]
+fn place_at(tile: Place, index: u32, #[comptime] blueprint: Blueprint) -> Place {
+    let sites = blueprint.tile();
+    Place { row: tile.row + (index / sites) as usize, site: tile.site + (index % sites) as usize }
 }
 
 /// Where the site with this index in the tile is staged.
