@@ -72,9 +72,9 @@ fn watch(paths: impl Iterator<Item = PathBuf>) {
     }
 }
 
-/// The cargo features of this build that choose a target, separated by commas.
+/// The cargo features of this build, separated by commas.
 fn features() -> String {
-    let names = ["cuda", "wgpu", "vulkan", "ndarray", "flex", "fusion"];
+    let names = ["cuda", "wgpu", "vulkan", "ndarray", "flex", "autotune", "fusion"];
     let on = |name: &&str| std::env::var_os(format!("CARGO_FEATURE_{}", name.to_uppercase())).is_some();
     names.into_iter().filter(on).collect::<Vec<_>>().join(",")
 }

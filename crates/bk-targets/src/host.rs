@@ -14,7 +14,7 @@ use bk_harness::workload::{Failure, InputSets, Work, Workload};
 use bk_kernels::BkOptions;
 use bk_kernels::inputs::Inputs;
 use bk_kernels::native::Gradients;
-use bk_kernels::reference::{compare, resolvent, resolvent_values, serial_gradients};
+use bk_kernels::reference::{Reference, compare, resolvent, resolvent_values, serial_gradients};
 use bk_oracle::conversions::{allowed_units, inputs, numerics, options};
 
 use crate::gradients::{compare_gradients, cotangent, graver, work};
@@ -112,12 +112,14 @@ struct HostWorkload {
     cotangent: Vec<[f32; 2]>,
     pass: Pass,
     options: BkOptions,
+    /// Of the forward pass, once it was needed.
+    oracle: Option<Reference>,
 }
 
 impl HostWorkload {
     fn new(spec: &BkCoreSpec) -> Self {
         let cotangent = if spec.pass.has_backward() { cotangent(spec, 0) } else { Vec::new() };
-        Self { inputs: inputs(spec, 0), cotangent, pass: spec.pass, options: options(spec) }
+        Self { inputs: inputs(spec, 0), cotangent, pass: spec.pass, options: options(spec), oracle: None }
     }
 
     fn gradients(&self) -> Result<Gradients<f64>, Failure> {
@@ -164,8 +166,12 @@ impl Workload for HostWorkload {
             return gradients.ok_or_else(|| Failure::Execution("the case has no pass to verify".to_owned()));
         }
         let output = host_values(&self.inputs, &self.options)?;
-        let oracle = resolvent(&self.inputs).map_err(|error| Failure::Execution(error.to_string()))?;
-        let values = numerics(compare(&output, &oracle, &self.options, allowed), allowed);
+        let oracle = match self.oracle.take() {
+            Some(oracle) => oracle,
+            None => resolvent(&self.inputs).map_err(|error| Failure::Execution(error.to_string()))?,
+        };
+        let oracle = self.oracle.insert(oracle);
+        let values = numerics(compare(&output, oracle, &self.options, allowed), allowed);
         Ok(match gradients {
             Some(gradients) => graver(values, gradients),
             None => values,

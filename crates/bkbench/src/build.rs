@@ -21,7 +21,7 @@ pub(crate) fn git_modified() -> Option<bool> {
     env!("BKBENCH_GIT_MODIFIED").parse().ok()
 }
 
-/// Cargo features that choose targets.
+/// Cargo features that were on.
 pub(crate) fn features() -> Vec<String> {
     env!("BKBENCH_FEATURES").split(',').filter(|name| !name.is_empty()).map(str::to_owned).collect()
 }

@@ -23,7 +23,7 @@ const LARGEST_BATCH_CPU: u32 = 4;
 const BATCH_SECONDS: f64 = 0.01;
 
 /// Launches longer than this are timed in batches of 1 and 2 only: beside them a synchronisation is nothing.
-const LONG_LAUNCH_SECONDS: f64 = 0.02;
+pub(super) const LONG_LAUNCH_SECONDS: f64 = 0.02;
 
 /// The delay is longer than the issue of the largest batch by this factor ...
 const DELAY_FACTOR: f64 = 1.5;

@@ -1,7 +1,7 @@
 //! The timed launches, by each clock that the case is measured with.
 
 use super::Ended;
-use super::launch_regression::{Regression, RegressionError};
+use super::launch_regression::{LONG_LAUNCH_SECONDS, Regression, RegressionError};
 use super::session::Session;
 use super::warm_up::WarmUp;
 use crate::case::ClockChoice;
@@ -98,8 +98,20 @@ fn by_clock(
     match clock {
         Clock::Wall => by_wall(session, limits, samples),
         Clock::DeviceTimestamp => by_device_timestamp(session, limits, samples),
+        Clock::LaunchRegression if is_its_own_slope(session.class, warm_up.launch_seconds, samples) => {
+            let wall = samples.timings[0].clone();
+            samples.timings.push(Timing { clock: Clock::LaunchRegression, ..wall });
+            Ok(Taken::Yes)
+        }
         Clock::LaunchRegression => by_launch_regression(session, warm_up, limits, samples),
     }
+}
+
+/// Whether the wall times that were taken are slopes too: a CPU queues nothing, so that what a call costs beyond
+/// a long launch is nothing, and batches of such launches would take minutes to say so.
+fn is_its_own_slope(class: DeviceClass, launch_seconds: f64, samples: &Samples) -> bool {
+    let has_wall = samples.timings.first().is_some_and(|timing| timing.clock == Clock::Wall);
+    class == DeviceClass::Cpu && launch_seconds > LONG_LAUNCH_SECONDS && has_wall
 }
 
 fn by_wall(session: &mut Session, limits: Limits, samples: &mut Samples) -> Result<Taken, Ended> {

@@ -365,6 +365,18 @@ fn the_time_budget_bounds_a_slow_case() {
 }
 
 #[test]
+fn a_long_launch_on_a_cpu_is_its_own_slope() {
+    let mut workload = FakeWorkload::new(0.3);
+    workload.synchronisation = 0.0;
+    let measurement = measured(&mut workload, measure_spec(), DeviceClass::Cpu);
+    let clocks: Vec<Clock> = measurement.timings.iter().map(|timing| timing.clock).collect();
+    assert_eq!(clocks, [Clock::Wall, Clock::LaunchRegression]);
+    assert_eq!(measurement.timings[0].samples, measurement.timings[1].samples);
+    // The first launch, warm-up, five samples, and nothing for the slope.
+    assert_eq!(workload.launches, 1 + measurement.warmup_runs + 5);
+}
+
+#[test]
 fn parts_are_timed_by_themselves_as_often_as_launches_are() {
     let mut workload = FakeWorkload::new(5e-5);
     assert_eq!(on_gpu(&mut workload).parts, []);

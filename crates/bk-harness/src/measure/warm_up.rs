@@ -7,6 +7,9 @@ use crate::stats::median;
 /// Launches in a block; two blocks with the same median mean that nothing is compiling any more.
 const BLOCK: usize = 5;
 
+/// A launch that takes longer than this is a block by itself: two blocks of five would outlast the patience.
+const LONG_LAUNCH_SECONDS: f64 = PATIENCE_SECONDS / (2 * BLOCK) as f64;
+
 /// Blocks agree when their medians differ by no more than this part of the smaller one.
 const AGREEMENT: f64 = 0.05;
 
@@ -57,8 +60,10 @@ pub(super) fn warm_up(session: &mut Session) -> Result<WarmUp, Ended> {
 }
 
 fn is_settled(times: &[f64]) -> bool {
-    let Some(start) = times.len().checked_sub(2 * BLOCK) else { return false };
-    let (earlier, later) = times[start..].split_at(BLOCK);
+    let is_long = times.last().is_some_and(|seconds| *seconds > LONG_LAUNCH_SECONDS);
+    let block = if is_long { 1 } else { BLOCK };
+    let Some(start) = times.len().checked_sub(2 * block) else { return false };
+    let (earlier, later) = times[start..].split_at(block);
     match (median(earlier), median(later)) {
         (Some(a), Some(b)) => (a - b).abs() <= AGREEMENT * a.min(b),
         _ => false,
@@ -71,19 +76,26 @@ mod tests {
 
     #[test]
     fn falling_launch_times_are_not_settled() {
-        let falling: Vec<f64> = (0..10).map(|launch| 2.0 - 0.05 * f64::from(launch)).collect();
+        let falling: Vec<f64> = (0..10).map(|launch| 0.1 - 0.0025 * f64::from(launch)).collect();
         assert!(!is_settled(&falling));
     }
 
     #[test]
     fn two_equal_blocks_are_settled_whatever_came_before() {
-        let mut times = vec![30.0, 5.0];
-        times.extend([1.0, 1.02, 1.01, 1.0, 7.0, 1.0, 1.03, 1.0, 1.0, 1.01]);
+        let mut times = vec![3.0, 0.5];
+        times.extend([0.1, 0.102, 0.101, 0.1, 0.7, 0.1, 0.103, 0.1, 0.1, 0.1]);
         assert!(is_settled(&times));
     }
 
     #[test]
     fn one_block_says_nothing() {
-        assert!(!is_settled(&[1.0; 9]));
+        assert!(!is_settled(&[0.01; 9]));
+    }
+
+    #[test]
+    fn two_equal_long_launches_are_settled() {
+        assert!(is_settled(&[9.0, 0.2, 0.205]));
+        assert!(!is_settled(&[0.2, 0.3]));
+        assert!(!is_settled(&[0.2]));
     }
 }
