@@ -44,6 +44,9 @@ pub(super) struct FakeWorkload {
     pub(super) synchronisation: f64,
     /// Whether the device can be kept busy.
     pub(super) has_delay: bool,
+    /// Launches that the driver queues: at one more the host waits until all before it are done.
+    pub(super) queue: u32,
+    pub(super) queued: u32,
     /// How long a delay lasts, as a part of what was asked for.
     pub(super) delay_factor: f64,
     pub(super) has_time_stamps: bool,
@@ -71,6 +74,8 @@ impl FakeWorkload {
             duration: Box::new(move |_, _| duration),
             synchronisation: 1e-5,
             has_delay: false,
+            queue: u32::MAX,
+            queued: 0,
             delay_factor: 1.0,
             has_time_stamps: false,
             sets: InputSets { count: 4, exceed_cache: true, cpu: false },
@@ -102,6 +107,11 @@ impl Workload for FakeWorkload {
 
     fn launch(&mut self, set: usize) -> Result<(), Failure> {
         self.time.pass(self.issue);
+        if self.queued >= self.queue {
+            self.time.wait_until(self.busy_until);
+            self.queued = 0;
+        }
+        self.queued += 1;
         let duration = (self.duration)(self.launches, set);
         self.work_for(duration);
         self.launches += 1;
@@ -112,6 +122,7 @@ impl Workload for FakeWorkload {
     fn synchronize(&mut self) -> Result<(), Failure> {
         self.time.wait_until(self.busy_until);
         self.time.pass(self.synchronisation);
+        self.queued = 0;
         match self.fails_at {
             Some(launch) if self.launches >= launch => Err(Failure::Execution("out of memory".to_owned())),
             _ => Ok(()),

@@ -31,6 +31,10 @@ const DELAY_FACTOR: f64 = 1.5;
 /// ... and this many seconds.
 const DELAY_MARGIN_SECONDS: f64 = 1e-4;
 
+/// Rounds in a row that a delay may fail to hide, longer each time. What these do not hide no longer one would:
+/// launches beyond the driver's queue wait for its end.
+const MOST_EXPOSED_ROUNDS: u32 = 3;
+
 /// A delay that turns out too short is asked for anew this many times longer than the shortfall: what was
 /// measured contains the synchronisation, which does not grow with it.
 const DELAY_CORRECTION: f64 = 1.2;
@@ -71,6 +75,8 @@ pub(super) struct Regression {
     intercepts: Vec<f64>,
     rounds: u32,
     retaken: u32,
+    /// Rounds in a row that the delay did not hide.
+    exposed_rounds: u32,
     exposed: bool,
 }
 
@@ -112,18 +118,22 @@ impl Regression {
             intercepts: Vec::new(),
             rounds: 0,
             retaken: 0,
+            exposed_rounds: 0,
             exposed: false,
         })
     }
 
     /// Seconds a launch, from one more round. A round without a possible slope is taken again, as often as
-    /// patience allows; so is one whose launches were not queued in time, with a longer delay.
+    /// patience allows; so is one whose launches were not queued in time, with a longer delay or, in the end, none.
     pub(super) fn slope(&mut self, session: &mut Session) -> Result<f64, RegressionError> {
         loop {
             let round = self.round(session)?;
             let again = self.retaken < RETAKES;
             match round {
-                Round::Slope(slope) => return Ok(slope),
+                Round::Slope(slope) => {
+                    self.exposed_rounds = 0;
+                    return Ok(slope);
+                }
                 Round::Exposed(slope) if !again => {
                     self.exposed = true;
                     return Ok(slope);
@@ -199,9 +209,18 @@ impl Regression {
         Ok(if exposed { Round::Exposed(line.slope) } else { Round::Slope(line.slope) })
     }
 
+    /// A longer delay, or none from here on where there is no longer one.
     fn lengthen_delay(&mut self, session: &mut Session) -> Result<(), Failure> {
-        if let Some(delay) = self.delay {
-            self.delay = Delay::longer_than(session, DELAY_FACTOR * delay.measured)?;
+        self.exposed_rounds += 1;
+        self.delay = match self.delay {
+            Some(delay) if self.exposed_rounds < MOST_EXPOSED_ROUNDS => {
+                Delay::longer_than(session, DELAY_FACTOR * delay.measured)?
+            }
+            _ => None,
+        };
+        if self.delay.is_none() {
+            // Those so far were of calls behind a delay, from here on they are of the line.
+            self.intercepts.clear();
         }
         Ok(())
     }

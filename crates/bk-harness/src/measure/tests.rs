@@ -96,6 +96,16 @@ fn a_delay_that_is_too_short_is_lengthened() {
 }
 
 #[test]
+fn launches_that_no_delay_can_hide_are_timed_without_one() {
+    let mut workload = FakeWorkload { issue: 1e-5, has_delay: true, queue: 20, ..FakeWorkload::new(2e-5) };
+    let measurement = on_gpu(&mut workload);
+    assert!(!measurement.timings[0].issue_hidden);
+    let median = measurement.timings[0].statistics.median;
+    assert!((median - 2e-5).abs() < 1e-7, "{median}");
+    assert!(workload.time.seconds() < 60.0, "{} s", workload.time.seconds());
+}
+
+#[test]
 fn a_delay_that_does_not_last_is_no_delay() {
     let mut workload =
         FakeWorkload { issue: 1e-5, has_delay: true, delay_factor: 0.0, ..FakeWorkload::new(4e-6) };
@@ -372,8 +382,8 @@ fn a_long_launch_on_a_cpu_is_its_own_slope() {
     let clocks: Vec<Clock> = measurement.timings.iter().map(|timing| timing.clock).collect();
     assert_eq!(clocks, [Clock::Wall, Clock::LaunchRegression]);
     assert_eq!(measurement.timings[0].samples, measurement.timings[1].samples);
-    // The first launch, warm-up, five samples, and nothing for the slope.
-    assert_eq!(workload.launches, 1 + measurement.warmup_runs + 5);
+    // The first launch, both proofs, warm-up, five samples, and nothing for the slope.
+    assert_eq!(workload.launches, 1 + workload.verifications + measurement.warmup_runs + 5);
 }
 
 #[test]
