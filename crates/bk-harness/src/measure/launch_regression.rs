@@ -31,6 +31,9 @@ const DELAY_FACTOR: f64 = 1.5;
 /// ... and this many seconds.
 const DELAY_MARGIN_SECONDS: f64 = 1e-4;
 
+/// The longest delay: launches that take the host longer to issue are many kernels each, and more than a driver queues.
+const MOST_DELAY_SECONDS: f64 = 0.1;
+
 /// Rounds in a row that a delay may fail to hide, longer each time. What these do not hide no longer one would:
 /// launches beyond the driver's queue wait for its end.
 const MOST_EXPOSED_ROUNDS: u32 = 3;
@@ -227,8 +230,11 @@ impl Regression {
 }
 
 impl Delay {
-    /// A delay that lasts `seconds` at least, as measured; `None` where the device has none.
+    /// A delay that lasts `seconds` at least, as measured; `None` where the device has none so long.
     fn longer_than(session: &mut Session, seconds: f64) -> Result<Option<Self>, Failure> {
+        if seconds > MOST_DELAY_SECONDS {
+            return Ok(None);
+        }
         // The first one may be compiled now.
         let mut requested = Duration::from_secs_f64(seconds);
         if session.delayed_launches(requested, 0)?.is_none() {
