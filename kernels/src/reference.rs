@@ -20,7 +20,7 @@ use crate::inputs::Inputs;
 use crate::native::{self, Entry, ShapeError};
 use crate::options::BkOptions;
 
-pub use compare::{Comparison, compare};
+pub use compare::{Comparison, OutputType, compare, compare_stored};
 pub use gradient::{GradientCheck, gradients, serial_gradients};
 
 /// Unit roundoff of float32.

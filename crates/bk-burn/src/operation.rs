@@ -1,7 +1,8 @@
 //! The operation on tensors: shapes, types and devices are checked here, once for all backends.
 
 use bk_kernels::native::ShapeError;
-use bk_kernels::{BkError, BkOptions, Strategy};
+use bk_kernels::{BkError, BkOptions, NonFinite, Strategy};
+use burn::tensor::backend::Backend;
 use burn::tensor::ops::FloatTensor;
 use burn::tensor::{DType, Tensor, TensorPrimitive};
 use thiserror::Error;
@@ -10,7 +11,7 @@ use crate::backend::{BkBackend, BkNeeds, BkPrimitives};
 
 /// A batch of tridiagonal matrices `T` and the spectral parameter.
 #[derive(Debug, Clone)]
-pub struct BkInputs<B: burn::tensor::backend::Backend> {
+pub struct BkInputs<B: Backend> {
     /// Real part of the diagonal, `[B, N]`.
     pub a_re: Tensor<B, 2>,
     /// Imaginary part, `[B, N]`; `None` for a real diagonal.
@@ -26,7 +27,7 @@ pub struct BkInputs<B: burn::tensor::backend::Backend> {
 
 /// Gradients of a real `L`, each of the shape of its operand, sums over the batch included.
 #[derive(Debug, Clone)]
-pub struct BkGradients<B: burn::tensor::backend::Backend> {
+pub struct BkGradients<B: Backend> {
     /// `dL/dRe a`, `[B, N]`.
     pub a_re: Tensor<B, 2>,
     /// `dL/dIm a`, `[B, N]`; `None` for a real diagonal.
@@ -89,6 +90,8 @@ pub enum OperationError {
 ///
 /// # Errors
 /// [`OperationError`] for operands that do not fit each other or the backend.
+///
+/// Operands in float16 or bfloat16 are computed with in float32, and the output is in their type.
 pub fn bk_core<B: BkBackend>(
     inputs: BkInputs<B>,
     options: &BkOptions,
@@ -107,8 +110,37 @@ pub fn bk_core_with<B: BkBackend>(
 ) -> Result<Tensor<B, 3>, OperationError> {
     inputs.check()?;
     options.check()?;
-    let output = B::bk_core(inputs.into_primitives(), options, strategy)?;
-    Ok(Tensor::from_primitive(TensorPrimitive::Float(output)))
+    in_float32(inputs, options, |inputs| {
+        let output = B::bk_core(inputs.into_primitives(), options, strategy)?;
+        Ok(Tensor::from_primitive(TensorPrimitive::Float(output)))
+    })
+}
+
+/// `compute` on operands in half precision as on their values in float32, with the output in their type again; on others
+/// as they are.
+///
+/// With [`NonFinite::Zero`] a value beyond the range of the half type is 0 like every other that is not finite.
+pub(crate) fn in_float32<B: Backend>(
+    inputs: BkInputs<B>,
+    options: &BkOptions,
+    compute: impl FnOnce(BkInputs<B>) -> Result<Tensor<B, 3>, OperationError>,
+) -> Result<Tensor<B, 3>, OperationError> {
+    let dtype = inputs.a_re.dtype();
+    if !is_half(dtype) {
+        return compute(inputs);
+    }
+    let output = compute(inputs.cast(DType::F32))?.cast(dtype);
+    Ok(match options.non_finite {
+        NonFinite::Propagate => output,
+        NonFinite::Zero => {
+            let beyond = output.clone().is_finite().bool_not();
+            output.mask_fill(beyond, 0.0)
+        }
+    })
+}
+
+fn is_half(dtype: DType) -> bool {
+    matches!(dtype, DType::F16 | DType::BF16)
 }
 
 /// The gradients of a real `L` from its derivatives by the output of [`bk_core`], `cotangent` `[B, N, 2]`.
@@ -134,23 +166,54 @@ pub fn bk_core_backward<B: BkBackend>(
     if cotangent.device() != inputs.a_re.device() {
         return Err(OperationError::Device { operand: "cotangent" });
     }
+    let dtype = inputs.a_re.dtype();
+    let (inputs, cotangent) = if is_half(dtype) {
+        (inputs.cast(DType::F32), cotangent.cast(DType::F32))
+    } else {
+        (inputs, cotangent)
+    };
     let cotangent = cotangent.into_primitive().tensor();
     let found = B::bk_core_backward(inputs.into_primitives(), cotangent, BkNeeds::ALL, options, strategy)?;
     let missing = |operand| OperationError::MissingGradient { operand };
-    Ok(BkGradients {
+    let gradients = BkGradients {
         a_re: tensor(found.a_re.ok_or(missing("a_re"))?),
         a_im: found.a_im.map(tensor),
         b: tensor(found.b.ok_or(missing("b"))?),
         c: tensor(found.c.ok_or(missing("c"))?),
         z: tensor(found.z.ok_or(missing("z"))?),
-    })
+    };
+    Ok(if is_half(dtype) { gradients.cast(dtype) } else { gradients })
+}
+
+impl<B: Backend> BkGradients<B> {
+    fn cast(self, dtype: DType) -> Self {
+        Self {
+            a_re: self.a_re.cast(dtype),
+            a_im: self.a_im.map(|a_im| a_im.cast(dtype)),
+            b: self.b.cast(dtype),
+            c: self.c.cast(dtype),
+            z: self.z.cast(dtype),
+        }
+    }
 }
 
 fn tensor<B: BkBackend, const D: usize>(primitive: FloatTensor<B>) -> Tensor<B, D> {
     Tensor::from_primitive(TensorPrimitive::Float(primitive))
 }
 
-impl<B: burn::tensor::backend::Backend> BkInputs<B> {
+impl<B: Backend> BkInputs<B> {
+    /// The operands in another type.
+    #[must_use]
+    pub fn cast(self, dtype: DType) -> Self {
+        Self {
+            a_re: self.a_re.cast(dtype),
+            a_im: self.a_im.map(|a_im| a_im.cast(dtype)),
+            b: self.b.cast(dtype),
+            c: self.c.cast(dtype),
+            z: self.z.cast(dtype),
+        }
+    }
+
     fn into_primitives(self) -> BkPrimitives<B> {
         let primitive = |tensor: Tensor<B, 2>| tensor.into_primitive().tensor();
         BkPrimitives {

@@ -14,7 +14,7 @@ use bk_kernels::{BkOptions, NonFinite};
 use burn::tensor::backend::Backend;
 use burn::tensor::{Bool, Tensor};
 
-use crate::operation::{BkInputs, OperationError};
+use crate::operation::{BkInputs, OperationError, in_float32};
 
 /// `G_ii = [(T - zI)^-1]_ii` as `[B, N, 2]`, `(Re, Im)`.
 ///
@@ -26,12 +26,16 @@ pub fn tensor_bk_core<B: Backend>(
 ) -> Result<Tensor<B, 3>, OperationError> {
     inputs.check()?;
     options.check()?;
+    in_float32(inputs, options, |inputs| Ok(scanned(inputs, options)))
+}
+
+fn scanned<B: Backend>(inputs: BkInputs<B>, options: &BkOptions) -> Tensor<B, 3> {
     let chain = Chain::new(inputs);
     let reversed = chain.reversed();
     let left = chain.states();
     // A right state is the left state of the reversed chain, before the site rather than after it.
     let right = reversed.states().flipped().before_last(&chain);
-    Ok(resolve(&left, &right, &chain.couplings, options))
+    resolve(&left, &right, &chain.couplings, options)
 }
 
 /// Sites over which a state is swept again: see `METHODOLOGY.md` for what fewer would cost.

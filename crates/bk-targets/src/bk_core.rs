@@ -4,18 +4,19 @@ use std::rc::Rc;
 use std::time::Duration;
 
 use bk_burn::{BkGradients, BkInputs, OperationError, bk_core_backward, bk_core_with, tensor_bk_core};
-use bk_harness::case::{BkCoreSpec, Implementation, Pass};
+use bk_harness::case::{BkCoreSpec, ElementType, Implementation, Pass};
 use bk_harness::device::{DeviceClass, DeviceInfo};
 use bk_harness::numerics::Numerics;
 use bk_harness::workload::{Failure, InputSets, Work, Workload};
 use bk_kernels::inputs::Inputs;
-use bk_kernels::reference::{Reference, compare, resolvent};
+use bk_kernels::reference::{OutputType, Reference, compare_stored, resolvent};
 use bk_kernels::{BkError, BkOptions, Strategy};
 use bk_oracle::conversions::{allowed_units, inputs, numerics, options, strategy};
 use burn::tensor::backend::{Backend, BackendTypes};
 use burn::tensor::{Tensor, TensorData};
 
 use crate::gradients::{compare_gradients, cotangent, graver, read_gradients, upload_cotangent, work};
+use crate::half_precision::{output_type, refuse_types, rounded, stored, stored_as};
 use crate::platform::Platform;
 
 type Values<P> = Tensor<<P as Platform>::Backend, 3>;
@@ -29,6 +30,8 @@ type Output<P> = (Option<Values<P>>, Option<BkGradients<<P as Platform>::Backend
 /// One case on one backend.
 pub(crate) struct BkCoreWorkload<P: Platform> {
     platform: Rc<P>,
+    /// The type that inputs and outputs are stored in.
+    output_type: OutputType,
     call: Call,
     /// Input set 0 on the host, for the oracle.
     reference_inputs: Inputs,
@@ -71,24 +74,32 @@ impl Call {
 
 impl<P: Platform> BkCoreWorkload<P> {
     /// Makes the inputs and uploads them.
-    pub(crate) fn new(platform: Rc<P>, info: &DeviceInfo, spec: &BkCoreSpec) -> Result<Self, Failure> {
+    pub(crate) fn new(
+        platform: Rc<P>,
+        info: &DeviceInfo,
+        spec: &BkCoreSpec,
+        dtype: ElementType,
+    ) -> Result<Self, Failure> {
         refuse_what_cannot_run(spec, info)?;
-        let reference_inputs = inputs(spec, 0);
-        let work = work(&reference_inputs, spec.pass);
+        refuse_types::<P>(spec, dtype, platform.device())?;
+        let inputs = |set: usize| rounded(inputs(spec, set), dtype);
+        let reference_inputs = inputs(0);
+        let work = stored(work(&reference_inputs, spec.pass), dtype);
         let input_sets = InputSets::for_work(&work, info);
         let upload_set = |inputs: &Inputs, set: usize| {
-            let operands = upload::<P>(inputs, platform.device());
+            let operands = stored_as(upload::<P>(inputs, platform.device()), dtype);
             let cotangent =
                 spec.pass.has_backward().then(|| upload_cotangent(&cotangent(spec, set), &operands));
             (operands, cotangent)
         };
         let mut sets = vec![upload_set(&reference_inputs, 0)];
         for set in 1..input_sets.count {
-            sets.push(upload_set(&inputs(spec, set), set));
+            sets.push(upload_set(&inputs(set), set));
         }
         platform.synchronize()?;
         Ok(Self {
             platform,
+            output_type: output_type(dtype),
             call: Call {
                 implementation: spec.implementation,
                 pass: spec.pass,
@@ -178,7 +189,9 @@ impl<P: Platform> Workload for BkCoreWorkload<P> {
         let mut proofs = Vec::new();
         if let Some(values) = values {
             let values = read(values)?;
-            proofs.push(numerics(compare(&values, self.oracle()?, &options, allowed), allowed));
+            let stored = self.output_type;
+            let comparison = compare_stored(&values, stored, self.oracle()?, &options, allowed);
+            proofs.push(numerics(comparison, allowed));
         }
         if let Some(gradients) = gradients {
             let gradients = read_gradients(gradients)?;
@@ -196,7 +209,8 @@ pub(crate) fn read<B: Backend>(output: Tensor<B, 3>) -> Result<Vec<f32>, Failure
     let data = output
         .try_into_data()
         .map_err(|error| Failure::Execution(format!("the output cannot be read: {error}")))?;
-    data.into_vec::<f32>()
+    data.convert::<f32>()
+        .into_vec::<f32>()
         .map_err(|error| Failure::Execution(format!("the output is not float32: {error:?}")))
 }
 

@@ -8,6 +8,7 @@
 
 mod bk_core;
 mod gradients;
+mod half_precision;
 mod host;
 mod library;
 #[cfg(feature = "ndarray")]

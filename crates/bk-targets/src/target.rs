@@ -89,14 +89,10 @@ impl<P: Platform> BurnTarget<P> {
     where
         P: 'static,
     {
-        if case.dtype != ElementType::F32 {
-            let name = case.dtype.name();
-            return Err(Failure::Skip(format!("{name}: bk-core is measured in f32 on this target")));
-        }
         if spec.implementation == Implementation::Host {
             return Err(Failure::Skip("`host` runs on the target `host` alone".to_owned()));
         }
-        let workload = BkCoreWorkload::new(Rc::clone(&self.platform), &self.info, spec)?;
+        let workload = BkCoreWorkload::new(Rc::clone(&self.platform), &self.info, spec, case.dtype)?;
         Ok(Box::new(workload))
     }
 }

@@ -39,6 +39,31 @@ pub struct Comparison {
     pub rejected: Option<String>,
 }
 
+/// How the type of an output rounds and where it ends; the arithmetic before it is in float32.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct OutputType {
+    /// Largest relative error of storing a value, on top of that of the arithmetic: 0 for float32 itself.
+    pub roundoff: f64,
+    /// Largest finite value.
+    pub largest: f64,
+    /// Errors up to it say nothing: for float32 its normal range, below which values may be flushed to 0.
+    pub smallest: f64,
+}
+
+impl OutputType {
+    /// float32.
+    pub const F32: Self =
+        Self { roundoff: 0.0, largest: f32::MAX as f64, smallest: f32::MIN_POSITIVE as f64 };
+    /// float16: 11 bits, up to 65,504, its smallest values 2^-24 apart.
+    pub const F16: Self = Self { roundoff: 1.0 / 2048.0, largest: 65504.0, smallest: 1.0 / 16_777_216.0 };
+    /// bfloat16: 8 bits, the range of float32 less what would round beyond it.
+    pub const BF16: Self = Self {
+        roundoff: 1.0 / 256.0,
+        largest: 3.389_531_389_251_535_5e38,
+        smallest: f32::MIN_POSITIVE as f64,
+    };
+}
+
 /// What the rule says of one site.
 enum Verdict {
     /// Within the allowed error, which is this many units.
@@ -61,12 +86,26 @@ enum Verdict {
 ///
 /// Clipped values never exceed `max_magnitude`, and with [`NonFinite::Zero`] no value is NaN or Inf.
 pub fn compare(output: &[f32], reference: &Reference, options: &BkOptions, allowed_units: f64) -> Comparison {
+    compare_stored(output, OutputType::F32, reference, options, allowed_units)
+}
+
+/// [`compare`] for an output that was stored in another type, and is given in float32.
+///
+/// A site's units are counted of what its error exceeds the rounding of `stored` by. A value that `stored` ends before is
+/// accepted as infinite.
+pub fn compare_stored(
+    output: &[f32],
+    stored: OutputType,
+    reference: &Reference,
+    options: &BkOptions,
+    allowed_units: f64,
+) -> Comparison {
     let mut tally = Tally::default();
     if output.len() != reference.g.len() * 2 {
         let (found, expected) = (output.len(), reference.g.len() * 2);
         return tally.finish(Some(format!("the output has {found} values, expected {expected}")));
     }
-    let rule = Rule { options, allowed_units };
+    let rule = Rule { options, stored, allowed_units };
     let mut wrong = 0_u64;
     let mut worst: Option<(f64, usize)> = None;
     for (site, (&output, &raw)) in output.as_chunks::<2>().0.iter().zip(&reference.g).enumerate() {
@@ -119,6 +158,7 @@ fn clipped(g: [f64; 2], max: f64) -> [f64; 2] {
 /// The acceptance rule with its settings.
 struct Rule<'a> {
     options: &'a BkOptions,
+    stored: OutputType,
     allowed_units: f64,
 }
 
@@ -154,7 +194,8 @@ impl Rule<'_> {
         }
         // The clip itself rounds: a few units of float32 more than `max_magnitude` are all right.
         if let Some(max) = self.options.max_magnitude
-            && magnitude(output) > f64::from(max) * (1.0 + self.allowed_units * UNIT_ROUNDOFF)
+            && magnitude(output)
+                > f64::from(max) * (1.0 + self.allowed_units * UNIT_ROUNDOFF + self.stored.roundoff)
         {
             return NEVER;
         }
@@ -162,11 +203,12 @@ impl Rule<'_> {
             let zeroed = self.options.non_finite == NonFinite::Zero && output == [0.0; 2];
             return if zeroed { Verdict::Right { units: 0.0 } } else { NEVER };
         }
-        let error = distance(output, expected);
+        let rounding = self.stored.roundoff * magnitude(expected).max(magnitude(output));
+        let error = (distance(output, expected) - rounding).max(0.0);
         let unit_here = self.unit_after_clip(raw, unit);
         let units = if error == 0.0 { 0.0 } else { error / unit_here };
         // A result may be flushed to 0 below the normal range; an exact 0 stays one.
-        let underflow = if raw == [0.0; 2] { 0.0 } else { f64::from(f32::MIN_POSITIVE) };
+        let underflow = if raw == [0.0; 2] { 0.0 } else { self.stored.smallest };
         if error <= self.allowed_units * unit_here {
             Verdict::Right { units }
         } else if error <= underflow {
@@ -178,11 +220,11 @@ impl Rule<'_> {
         }
     }
 
-    /// Whether inputs that round to the same float32 values have a pole here, or a value beyond float32.
+    /// Whether inputs that round to the same float32 values have a pole here, or a value beyond the type of the output.
     fn is_unresolved(&self, raw: [f64; 2], unit: f64, near_pole: bool) -> bool {
         let size = magnitude(raw);
         let reached = unit > 0.0 && self.allowed_units * unit >= size;
-        unit == f64::INFINITY || size > f64::from(f32::MAX) || (near_pole && reached)
+        unit == f64::INFINITY || size > self.stored.largest || (near_pole && reached)
     }
 
     /// The unit of a clipped value. For `|x| = r > m` and `|x - y| <= e <= r / 2`, the clipped values are at most

@@ -5,8 +5,8 @@
 //! cargo run --release -p bk-phase2 --example train_text --features ndarray -- README.md --minutes 1
 //! cargo run --release -p bk-phase2 --example train_text --features cuda -- docs/*.md --target cuda --minutes 5
 //! ```
-//! On a GPU the first step compiles kernels and tries out matrix products for each shape, which can take
-//! minutes; `CUBECL_AUTOTUNE_LEVEL=0` in the environment tries fewer.
+//! On a GPU the first step compiles kernels. With the feature `autotune` it also tries out matrix products for
+//! each shape, which can take minutes and makes later steps faster.
 //!
 //! The folder `--out` gets the checkpoint, `loss.svg`, `progress.json` and `sample.txt`. `--resume` goes on
 //! from there; `bkbench export phase2 FILE --checkpoint DIR` writes the weights as safetensors.

@@ -166,3 +166,20 @@ fn perturbed_inputs_stay_within_the_unit_of_the_clipped_value() {
     }
     assert!(checked > 100, "{checked} clipped sites");
 }
+
+#[test]
+fn a_stored_output_may_be_off_by_its_own_rounding_and_its_range() {
+    let half = |output: [f32; 2], reference: &Reference| {
+        compare_stored(&output, OutputType::F16, reference, &PLAIN, 16.0)
+    };
+    let one = oracle(&[([1.0, 0.0], 1e-9)]);
+    let off = 1.0 + 1.0 / 2048.0;
+    assert_eq!(half([off, 0.0], &one).rejected, None);
+    rejection(compare(&[off, 0.0], &one, &PLAIN, 16.0));
+    rejection(half([1.0 + 3.0 / 2048.0, 0.0], &one));
+    let beyond = oracle(&[([70_000.0, 0.0], 1e-4)]);
+    assert_eq!(half([f32::INFINITY, 0.0], &beyond).unresolved, 1);
+    rejection(half([f32::INFINITY, 0.0], &one));
+    let small = oracle(&[([3e-5, 0.0], 1e-12)]);
+    assert_eq!(half([3.001e-5, 0.0], &small).rejected, None);
+}
