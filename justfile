@@ -6,7 +6,7 @@ bkbench := "cargo run --release --package bkbench --"
 
 # List the recipes
 default:
-    @just --list
+    @"{{just_executable()}}" --list
 
 # Check and time every target of this machine, on small sizes
 bench *ARGS:
