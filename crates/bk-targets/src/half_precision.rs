@@ -6,10 +6,10 @@ use bk_harness::case::{BkCoreSpec, ElementType};
 use bk_harness::workload::{Failure, Work};
 use bk_kernels::inputs::Inputs;
 use bk_kernels::reference::OutputType;
-use burn::tensor::DType;
 use burn::tensor::backend::{Backend, BackendTypes};
 use half::{bf16, f16};
 
+use crate::element::burn_type;
 use crate::platform::Platform;
 
 /// A type that the device lacks, that no implementation has, or in which nothing is proven.
@@ -71,15 +71,6 @@ pub(crate) fn stored(work: Work, dtype: ElementType) -> Work {
 /// Operands in the type.
 pub(crate) fn stored_as<B: Backend>(operands: BkInputs<B>, dtype: ElementType) -> BkInputs<B> {
     if dtype == ElementType::F32 { operands } else { operands.cast(burn_type(dtype)) }
-}
-
-fn burn_type(dtype: ElementType) -> DType {
-    match dtype {
-        ElementType::F64 => DType::F64,
-        ElementType::F32 => DType::F32,
-        ElementType::F16 => DType::F16,
-        ElementType::Bf16 => DType::BF16,
-    }
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@
 //! [`MemoryBenchmark`] measure one case from a Rust program.
 
 mod bk_core;
+mod element;
 mod gradients;
 mod half_precision;
 mod host;

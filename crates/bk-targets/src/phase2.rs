@@ -12,10 +12,10 @@ use bk_phase2::parity::{self, Bound, Parity};
 #[cfg(any(feature = "ndarray", feature = "flex"))]
 use bk_phase2::{Checkpoint, Phase2Config, Phase2Model};
 use bk_phase2::{FileError, ImportError, ModelError, Phase2File, Precision};
-use burn::tensor::DType;
 #[cfg(any(feature = "ndarray", feature = "flex"))]
 use burn::tensor::backend::BackendTypes;
 
+use crate::element::burn_type;
 use crate::platform::Platform;
 
 /// The fixtures of the original, for whoever names no file.
@@ -206,13 +206,4 @@ fn model(
 
 fn read(path: &Path) -> Result<Vec<u8>, Stop> {
     fs::read(path).map_err(|error| Stop::Refused(format!("cannot read {}: {error}", path.display())))
-}
-
-fn burn_type(dtype: ElementType) -> DType {
-    match dtype {
-        ElementType::F64 => DType::F64,
-        ElementType::F32 => DType::F32,
-        ElementType::F16 => DType::F16,
-        ElementType::Bf16 => DType::BF16,
-    }
 }

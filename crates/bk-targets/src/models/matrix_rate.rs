@@ -7,7 +7,7 @@ use bk_harness::workload::Failure;
 use burn::tensor::{Tensor, TensorData};
 
 use super::Known;
-use super::model::burn_type;
+use crate::element::burn_type;
 use crate::platform::Platform;
 
 /// Rows of the square matrices: large enough on a GPU that launching costs nothing, and a fraction of a

@@ -5,7 +5,9 @@ use bk_harness::models::Dimensions;
 use bk_harness::workload::Failure;
 use bk_phase2::{BkBackend, ModelError, Phase2Config, Phase2Model, Resolvent};
 use burn::tensor::backend::BackendTypes;
-use burn::tensor::{DType, Int, Tensor, TensorData};
+use burn::tensor::{Int, Tensor, TensorData};
+
+use crate::element::burn_type;
 
 /// The configuration that a case runs. Weights are drawn as Burn draws them: the spectra of the zeta zeros
 /// cost a decomposition of every matrix and change no time and no size.
@@ -38,15 +40,6 @@ pub(super) fn model<B: BkBackend>(
     let model = Phase2Model::new(config, device).map_err(failure)?;
     // Weights are made in float32: nothing to do, and no copy.
     if dtype == ElementType::F32 { Ok(model) } else { model.cast(burn_type(dtype)).map_err(failure) }
-}
-
-pub(super) fn burn_type(dtype: ElementType) -> DType {
-    match dtype {
-        ElementType::F64 => DType::F64,
-        ElementType::F32 => DType::F32,
-        ElementType::F16 => DType::F16,
-        ElementType::Bf16 => DType::BF16,
-    }
 }
 
 /// A type that the device lacks is no failure of the model.

@@ -1,6 +1,6 @@
 //! The targets with Burn's Fusion around a CubeCL runtime: the same device, a lazy stream before it.
 
-use burn::tensor::backend::{Backend, BackendTypes};
+use burn::tensor::backend::BackendTypes;
 use burn_fusion::{Fusion, FusionBackend};
 
 use super::Platform;
