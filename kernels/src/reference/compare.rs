@@ -203,8 +203,7 @@ impl Rule<'_> {
             let zeroed = self.options.non_finite == NonFinite::Zero && output == [0.0; 2];
             return if zeroed { Verdict::Right { units: 0.0 } } else { NEVER };
         }
-        let rounding = self.stored.roundoff * magnitude(expected).max(magnitude(output));
-        let error = (distance(output, expected) - rounding).max(0.0);
+        let error = self.beyond_rounding(output, expected);
         let unit_here = self.unit_after_clip(raw, unit);
         let units = if error == 0.0 { 0.0 } else { error / unit_here };
         // A result may be flushed to 0 below the normal range; an exact 0 stays one.
@@ -218,6 +217,14 @@ impl Rule<'_> {
         } else {
             Verdict::Wrong { units }
         }
+    }
+
+    /// What the error exceeds the rounding of the output's type by; not finite where the expected value is not.
+    fn beyond_rounding(&self, output: [f64; 2], expected: [f64; 2]) -> f64 {
+        let error = distance(output, expected);
+        let size = magnitude(expected).max(magnitude(output));
+        let rounding = if size.is_finite() { self.stored.roundoff * size } else { 0.0 };
+        if error <= rounding { 0.0 } else { error - rounding }
     }
 
     /// Whether inputs that round to the same float32 values have a pole here, or a value beyond the type of the output.
