@@ -2,7 +2,7 @@
 
 use bk_phase2::chunkwise::{ChunkPlan, Recurrence, recall};
 use bk_phase2::{BkBackend, Precision};
-use burn::tensor::backend::{Backend, BackendTypes};
+use burn::tensor::backend::{AutodiffBackend, Backend, BackendTypes};
 use burn::tensor::{DType, Tensor, TensorData};
 
 use crate::models::{Differentiable, Reference, distance, size, values};
@@ -111,9 +111,12 @@ fn step_by_step<B: Backend>(recurrence: &Recurrence<B>) -> Tensor<B, 4> {
 }
 
 /// Gradients of a loss with all inputs, one vector an input.
-fn gradients(problem: &Sequential, dtype: DType, chunk_len: Option<usize>) -> Vec<Vec<f64>> {
-    type B = Differentiable;
-    let Recurrence { qkv, decay, eta, initial } = recurrence::<B>(problem, dtype, dtype);
+fn gradients<B: BkBackend + AutodiffBackend>(
+    problem: &Sequential,
+    (dtype, wide): (DType, DType),
+    chunk_len: Option<usize>,
+) -> Vec<Vec<f64>> {
+    let Recurrence { qkv, decay, eta, initial } = recurrence::<B>(problem, dtype, wide);
     let (qkv, decay, eta) = (qkv.require_grad(), decay.require_grad(), eta.require_grad());
     let initial = initial.unwrap().require_grad();
     let tracked = Recurrence {
@@ -124,11 +127,12 @@ fn gradients(problem: &Sequential, dtype: DType, chunk_len: Option<usize>) -> Ve
     };
     let output = match chunk_len {
         Some(chunk_len) => {
-            let plan = ChunkPlan::new(problem.n, chunk_len, &Default::default(), dtype);
+            let plan = ChunkPlan::new(problem.n, chunk_len, &Default::default(), wide);
             recall(tracked, &plan, false, Precision::Exact).output
         }
         None => step_by_step(&tracked),
-    };
+    }
+    .cast(wide);
     let gradients = (output.clone() * output.sin()).sum().backward();
     vec![
         values(qkv.grad(&gradients).unwrap()),
@@ -142,15 +146,32 @@ fn gradients(problem: &Sequential, dtype: DType, chunk_len: Option<usize>) -> Ve
 fn gradients_go_through_the_whole_sequence() {
     for n in LENGTHS {
         let problem = problem(n, random_decay);
+        let expected = gradients::<Differentiable>(&problem, (DType::F64, DType::F64), None);
         for (dtype, allowed) in [(DType::F64, 1e-11), (DType::F32, 1e-3)] {
-            let expected = gradients(&problem, DType::F64, None);
-            let found = gradients(&problem, dtype, Some(64));
-            for (name, (found, expected)) in
-                ["qkv", "decay", "eta", "initial"].iter().zip(found.iter().zip(&expected))
-            {
-                let error = distance(found, expected) / size(expected);
-                assert!(error < allowed, "N = {n}, {dtype:?}, {name}: {error}");
-            }
+            let found = gradients::<Differentiable>(&problem, (dtype, dtype), Some(64));
+            assert_near(&found, &expected, allowed, &format!("N = {n}, {dtype:?}"));
         }
+    }
+}
+
+#[cfg(feature = "flex")]
+#[test]
+fn gradients_in_half_precision_are_near_those_in_float64() {
+    type Half = burn::backend::Autodiff<burn::backend::Flex>;
+    for n in LENGTHS {
+        let problem = problem(n, random_decay);
+        let expected = gradients::<Differentiable>(&problem, (DType::F64, DType::F64), None);
+        for (dtype, allowed) in [(DType::F16, 2e-2), (DType::BF16, 1e-1)] {
+            let found = gradients::<Half>(&problem, (dtype, DType::F32), Some(64));
+            assert_near(&found, &expected, allowed, &format!("N = {n}, {dtype:?}"));
+        }
+    }
+}
+
+fn assert_near(found: &[Vec<f64>], expected: &[Vec<f64>], allowed: f64, which: &str) {
+    for (name, (found, expected)) in ["qkv", "decay", "eta", "initial"].iter().zip(found.iter().zip(expected))
+    {
+        let error = distance(found, expected) / size(expected);
+        assert!(error < allowed, "{which}, {name}: {error}");
     }
 }
