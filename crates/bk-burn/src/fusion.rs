@@ -89,7 +89,7 @@ fn check_type(found: DType) -> Result<(), OperationError> {
     if found == DType::F32 {
         return Ok(());
     }
-    let expected = "F32: the kernel takes no other type yet".to_owned();
+    let expected = "F32, F16 or BF16: the kernel computes in F32".to_owned();
     Err(OperationError::ElementType { operand: "a_re", found, expected })
 }
 

@@ -88,10 +88,10 @@ pub enum OperationError {
 
 /// `G_ii = [(T - zI)^-1]_ii` as `[B, N, 2]`, `(Re, Im)`, by the backend's own implementation.
 ///
+/// Operands in float16 or bfloat16 are computed with in float32, and the output is in their type.
+///
 /// # Errors
 /// [`OperationError`] for operands that do not fit each other or the backend.
-///
-/// Operands in float16 or bfloat16 are computed with in float32, and the output is in their type.
 pub fn bk_core<B: BkBackend>(
     inputs: BkInputs<B>,
     options: &BkOptions,
@@ -125,22 +125,22 @@ pub(crate) fn in_float32<B: Backend>(
     options: &BkOptions,
     compute: impl FnOnce(BkInputs<B>) -> Result<Tensor<B, 3>, OperationError>,
 ) -> Result<Tensor<B, 3>, OperationError> {
-    let dtype = inputs.a_re.dtype();
-    if !is_half(dtype) {
-        return compute(inputs);
+    let stored = inputs.a_re.dtype();
+    let computed = computed_in(stored);
+    let output = compute(inputs.cast(computed))?.cast(stored);
+    if stored == computed || options.non_finite == NonFinite::Propagate {
+        return Ok(output);
     }
-    let output = compute(inputs.cast(DType::F32))?.cast(dtype);
-    Ok(match options.non_finite {
-        NonFinite::Propagate => output,
-        NonFinite::Zero => {
-            let beyond = output.clone().is_finite().bool_not();
-            output.mask_fill(beyond, 0.0)
-        }
-    })
+    let beyond = output.clone().is_finite().bool_not();
+    Ok(output.mask_fill(beyond, 0.0))
 }
 
-fn is_half(dtype: DType) -> bool {
-    matches!(dtype, DType::F16 | DType::BF16)
+/// The type of the arithmetic for operands of a type. Burn's cast to the type that a tensor has does nothing.
+fn computed_in(stored: DType) -> DType {
+    match stored {
+        DType::F16 | DType::BF16 => DType::F32,
+        other => other,
+    }
 }
 
 /// The gradients of a real `L` from its derivatives by the output of [`bk_core`], `cotangent` `[B, N, 2]`.
@@ -166,39 +166,24 @@ pub fn bk_core_backward<B: BkBackend>(
     if cotangent.device() != inputs.a_re.device() {
         return Err(OperationError::Device { operand: "cotangent" });
     }
-    let dtype = inputs.a_re.dtype();
-    let (inputs, cotangent) = if is_half(dtype) {
-        (inputs.cast(DType::F32), cotangent.cast(DType::F32))
-    } else {
-        (inputs, cotangent)
-    };
-    let cotangent = cotangent.into_primitive().tensor();
-    let found = B::bk_core_backward(inputs.into_primitives(), cotangent, BkNeeds::ALL, options, strategy)?;
+    let stored = inputs.a_re.dtype();
+    let computed = computed_in(stored);
+    let operands = inputs.cast(computed).into_primitives();
+    let cotangent = cotangent.cast(computed).into_primitive().tensor();
+    let found = B::bk_core_backward(operands, cotangent, BkNeeds::ALL, options, strategy)?;
     let missing = |operand| OperationError::MissingGradient { operand };
-    let gradients = BkGradients {
-        a_re: tensor(found.a_re.ok_or(missing("a_re"))?),
-        a_im: found.a_im.map(tensor),
-        b: tensor(found.b.ok_or(missing("b"))?),
-        c: tensor(found.c.ok_or(missing("c"))?),
-        z: tensor(found.z.ok_or(missing("z"))?),
-    };
-    Ok(if is_half(dtype) { gradients.cast(dtype) } else { gradients })
+    Ok(BkGradients {
+        a_re: tensor(found.a_re.ok_or(missing("a_re"))?, stored),
+        a_im: found.a_im.map(|a_im| tensor(a_im, stored)),
+        b: tensor(found.b.ok_or(missing("b"))?, stored),
+        c: tensor(found.c.ok_or(missing("c"))?, stored),
+        z: tensor(found.z.ok_or(missing("z"))?, stored),
+    })
 }
 
-impl<B: Backend> BkGradients<B> {
-    fn cast(self, dtype: DType) -> Self {
-        Self {
-            a_re: self.a_re.cast(dtype),
-            a_im: self.a_im.map(|a_im| a_im.cast(dtype)),
-            b: self.b.cast(dtype),
-            c: self.c.cast(dtype),
-            z: self.z.cast(dtype),
-        }
-    }
-}
-
-fn tensor<B: BkBackend, const D: usize>(primitive: FloatTensor<B>) -> Tensor<B, D> {
-    Tensor::from_primitive(TensorPrimitive::Float(primitive))
+fn tensor<B: BkBackend, const D: usize>(primitive: FloatTensor<B>, stored: DType) -> Tensor<B, D> {
+    let computed: Tensor<B, D> = Tensor::from_primitive(TensorPrimitive::Float(primitive));
+    computed.cast(stored)
 }
 
 impl<B: Backend> BkInputs<B> {

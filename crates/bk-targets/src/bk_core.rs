@@ -15,8 +15,9 @@ use bk_oracle::conversions::{allowed_units, inputs, numerics, options, strategy}
 use burn::tensor::backend::{Backend, BackendTypes};
 use burn::tensor::{Tensor, TensorData};
 
+use crate::element::burn_type;
 use crate::gradients::{compare_gradients, cotangent, graver, read_gradients, upload_cotangent, work};
-use crate::half_precision::{output_type, refuse_types, rounded, stored, stored_as};
+use crate::half_precision::{output_type, refuse_types, rounded, stored};
 use crate::platform::Platform;
 
 type Values<P> = Tensor<<P as Platform>::Backend, 3>;
@@ -87,7 +88,7 @@ impl<P: Platform> BkCoreWorkload<P> {
         let work = stored(work(&reference_inputs, spec.pass), dtype);
         let input_sets = InputSets::for_work(&work, info);
         let upload_set = |inputs: &Inputs, set: usize| {
-            let operands = stored_as(upload::<P>(inputs, platform.device()), dtype);
+            let operands = upload::<P>(inputs, platform.device()).cast(burn_type(dtype));
             let cotangent =
                 spec.pass.has_backward().then(|| upload_cotangent(&cotangent(spec, set), &operands));
             (operands, cotangent)

@@ -1,7 +1,6 @@
 //! The scan on inputs and outputs in float16 or bfloat16: the arithmetic is in float32, and an output is held to the
 //! oracle of the inputs as they were stored.
 
-use bk_burn::BkInputs;
 use bk_harness::case::{BkCoreSpec, ElementType};
 use bk_harness::workload::{Failure, Work};
 use bk_kernels::inputs::Inputs;
@@ -62,15 +61,7 @@ pub(crate) fn rounded(inputs: Inputs, dtype: ElementType) -> Inputs {
 /// The bytes of `work` in float32, for the type.
 pub(crate) fn stored(work: Work, dtype: ElementType) -> Work {
     let bytes = |float32: u64| float32 / 4 * dtype.bytes();
-    match dtype {
-        ElementType::F64 => work,
-        _ => Work { bytes_read: bytes(work.bytes_read), bytes_written: bytes(work.bytes_written), ..work },
-    }
-}
-
-/// Operands in the type.
-pub(crate) fn stored_as<B: Backend>(operands: BkInputs<B>, dtype: ElementType) -> BkInputs<B> {
-    if dtype == ElementType::F32 { operands } else { operands.cast(burn_type(dtype)) }
+    Work { bytes_read: bytes(work.bytes_read), bytes_written: bytes(work.bytes_written), ..work }
 }
 
 #[cfg(test)]
