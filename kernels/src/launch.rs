@@ -12,11 +12,9 @@ use crate::problem::{BkOperands, BkProblem, elements};
 use crate::resolvent::FinishLaunch;
 use crate::routines::cube::cube_kernel;
 use crate::routines::multi_cube::{EDGES, SUMMARY, reduce_kernel, scan_kernel};
-use crate::routines::serial::{STATE, serial_kernel};
+use crate::routines::serial::{SERIAL_UNITS, STATE, serial_kernel};
 use crate::routines::{FORWARD, Routine, Strategy, resolve_strategy, rows_to_cubes};
 
-/// Units of a cube of the serial routine, which has no cooperation to size it by.
-const SERIAL_UNITS: u32 = 32;
 /// `[Re, Im]` is one vector of the output.
 pub(crate) const PARTS: usize = 2;
 

@@ -7,8 +7,9 @@
 //! result does not depend on the scale.
 //!
 //! A product of many steps is nearly of rank one, and a state that it contracts has lost its digits. As in the
-//! kernels, a sweep over a few sites forgets that: each state is computed again from the one `POLISH` sites
-//! before it. Errors may still reach 128 of the units that the other implementations keep to 16 of.
+//! kernels, a few sites forget that: each state is computed again from the one some sites before it, over `SPAN`
+//! sites by the product of their steps and over `POLISH` more by a sweep. Errors may still reach 128 of the units
+//! that the other implementations keep to 16 of.
 
 use bk_kernels::{BkOptions, NonFinite};
 use burn::tensor::backend::Backend;
@@ -38,8 +39,12 @@ fn scanned<B: Backend>(inputs: BkInputs<B>, options: &BkOptions) -> Tensor<B, 3>
     resolve(&left, &right, &chain.couplings, options)
 }
 
+/// Sites that the product of their steps carries a state over: the scan has it, so it costs one step more. A power of two.
+const SPAN: usize = 16;
 /// Sites over which a state is swept again: see `METHODOLOGY.md` for what fewer would cost.
-const POLISH: usize = 6;
+const POLISH: usize = 16;
+/// Sites between two rescalings of a state that is swept, as in the kernels.
+const RESCALE: usize = 4;
 
 /// A complex tensor `[B, N]`.
 #[derive(Clone)]
@@ -139,15 +144,23 @@ impl<B: Backend> Chain<B> {
             c: Complex { re: zero.ones_like(), im: zero.clone() },
             e: Complex { re: zero.clone(), im: zero },
         };
+        let mut span = None;
         let mut distance = 1;
         while distance < n {
+            if distance == SPAN {
+                span = Some((product.clone(), segment_starts.clone()));
+            }
             let earlier = product.shifted(distance);
             product = product.after(&earlier, &segment_starts);
             let started = shift(&segment_starts.clone().float(), distance, 1.0).greater_elem(0.5);
             segment_starts = segment_starts.bool_or(started);
             distance *= 2;
         }
-        self.polished(&States { x: product.a, y: product.c }, &before)
+        let mut states = States { x: product.a, y: product.c };
+        if let Some((span, begun)) = span {
+            states = span.carry(&states.shifted(SPAN).restarted(&begun));
+        }
+        self.polished(&states, &before)
     }
 
     /// The left state after each site, swept there from `POLISH` sites before; `before` are the couplings on the
@@ -162,12 +175,16 @@ impl<B: Backend> Chain<B> {
             let start = state.restarted(&k.clone().equal_elem(0.0));
             let x = d.times(&start.x).minus(&start.y.scaled(&k));
             state = States { x, y: start.x };
+            if distance % RESCALE == 0 && distance != 0 {
+                state = state.normalised();
+            }
         }
         state
     }
 }
 
 /// Products of step matrices `[[a, b], [c, e]]`, each `[B, N]`.
+#[derive(Clone)]
 struct Product<B: Backend> {
     a: Complex<B>,
     b: Complex<B>,
@@ -183,6 +200,15 @@ impl<B: Backend> Product<B> {
             c: self.c.shifted(distance, 0.0),
             e: self.e.shifted(distance, 1.0),
         }
+    }
+
+    /// `self * state`.
+    fn carry(&self, state: &States<B>) -> States<B> {
+        let entry = |first: &Complex<B>, second: &Complex<B>| {
+            let (first, second) = (first.times(&state.x), second.times(&state.y));
+            Complex { re: first.re + second.re, im: first.im + second.im }
+        };
+        States { x: entry(&self.a, &self.b), y: entry(&self.c, &self.e) }
     }
 
     /// `self * earlier`, rescaled, or `self` where its segment has begun within it.

@@ -37,7 +37,7 @@ pub(crate) fn cube_kernel<V: Size>(
     let segment = segment_of(operands, &tile, place, blueprint);
     let before = segment.couplings[UNIT_POS as usize];
 
-    let padding = padding(operands.n, place, blueprint);
+    let padding = padding(operands, place, blueprint);
     let (own, whole) = summarise(&tile, before, padding, blueprint);
     let siblings = ascend(own, &segment, &mut mail, blueprint);
     let ends = Edges::scanned(edges, tiles, blueprint);
@@ -93,12 +93,14 @@ pub(crate) fn segment_of(
     Segment { first_unit: UNIT_POS - position, position, first_coupling, last_coupling, couplings }
 }
 
-/// Sites of this unit's chunk that are beyond the end of the row.
+/// Sites of this unit's chunk that are beyond the end of the row, or of a row that is beyond the batch.
 #[cube]
-pub(crate) fn padding(n: usize, place: Place, #[comptime] blueprint: Blueprint) -> u32 {
+pub(crate) fn padding(operands: &Operands, place: Place, #[comptime] blueprint: Blueprint) -> u32 {
     let chunk = blueprint.chunk;
+    let row = place.row + (UNIT_POS / blueprint.units_per_row) as usize;
     let end = place.site + ((UNIT_POS % blueprint.units_per_row + 1) * chunk) as usize;
-    if end <= n { 0u32.runtime() } else { min((end - n) as u32, chunk) }
+    let beyond = select(end <= operands.n, 0u32, min((end - operands.n) as u32, chunk));
+    select(row < operands.batch, beyond, chunk)
 }
 
 /// The transfer matrix of this unit's chunk, and whether no coupling inside is exactly zero.

@@ -11,6 +11,7 @@ use crate::blueprint::{Blueprint, GROUP};
 use crate::error::BkError;
 use crate::options::{BkOptions, NonFinite};
 use crate::problem::BkProblem;
+use crate::routines::serial::SERIAL_UNITS;
 
 /// What a cube is made of where a sweep does not say.
 #[derive(Debug, Clone, Copy)]
@@ -19,16 +20,22 @@ pub(crate) struct Layout {
     pub(crate) chunk: u32,
     /// Units of a cube.
     pub(crate) units: u32,
+    /// Sites of the longest rows that a unit takes alone where there are few of them, 0 for none.
+    pub(crate) alone: usize,
 }
 
 /// Shorter chunks pay more for the butterfly and polish less: at 8 the worst error on Hermitian input near the
 /// real axis grows from 9 to 67 units (see `METHODOLOGY.md`). Longer ones leave too few units to hide latency.
 /// More units would share fewer cubes a multiprocessor, and wait for each other at barriers.
-pub(crate) const FORWARD: Layout = Layout { chunk: 32, units: 128 };
+pub(crate) const FORWARD: Layout = Layout { chunk: 32, units: 128, alone: 16 };
 /// Units of the smallest cube; smaller ones leave lanes of a plane idle.
 const SMALLEST_CUBE: u32 = 32;
 /// Cubes for each multiprocessor below which rows are spread over smaller cubes.
 const CUBES_PER_MULTIPROCESSOR: usize = 4;
+
+/// Rows for each multiprocessor up to which short ones are `serial`: so many are a cube of that routine. It has
+/// nothing to stage or to exchange, but its units read far apart.
+const SERIAL_ROWS_PER_MULTIPROCESSOR: usize = SERIAL_UNITS as usize;
 
 /// Multiprocessors of a device that does not tell.
 const UNKNOWN_MULTIPROCESSORS: u32 = 16;
@@ -104,7 +111,12 @@ pub(crate) fn resolve_strategy(
         }
     }
     let longest = blueprint.chunk as usize * blueprint.units as usize;
-    let inferred = if problem.n <= longest { Routine::Cube } else { Routine::MultiCube };
+    let is_free = *strategy == Strategy::default();
+    let inferred = match problem.n {
+        n if is_free && n <= layout.alone && are_few(problem.batch, device) => Routine::Serial,
+        n if n <= longest => Routine::Cube,
+        _ => Routine::MultiCube,
+    };
     let routine = strategy.routine.unwrap_or(inferred);
     match routine {
         Routine::Serial => {}
@@ -124,6 +136,10 @@ pub(crate) fn resolve_strategy(
 
 fn multiprocessors(device: &DeviceProperties) -> usize {
     device.hardware.num_streaming_multiprocessors.unwrap_or(UNKNOWN_MULTIPROCESSORS) as usize
+}
+
+fn are_few(rows: usize, device: &DeviceProperties) -> bool {
+    rows <= SERIAL_ROWS_PER_MULTIPROCESSOR * multiprocessors(device)
 }
 
 fn shape_cube(

@@ -118,7 +118,7 @@ pub(crate) fn reduce_kernel(
     let mut mail = SharedMemory::<f32>::new(comptime!(blueprint.mail() as usize));
     let tile = Tile::load(operands, place, blueprint);
     let segment = segment_of(operands, &tile, place, blueprint);
-    let padding = padding(operands.n, place, blueprint);
+    let padding = padding(operands, place, blueprint);
     let (own, _whole) = summarise(&tile, segment.couplings[UNIT_POS as usize], padding, blueprint);
     let siblings = ascend(own, &segment, &mut mail, blueprint);
 

@@ -11,6 +11,8 @@ use crate::resolvent::Finish;
 use crate::routines::multi_cube::group_from_memory;
 use crate::tile::paired;
 
+/// Units of a cube, which do not cooperate.
+pub(crate) const SERIAL_UNITS: u32 = 32;
 /// Floats kept of the left sweep for each group: one state.
 pub(crate) const STATE: usize = 4;
 /// Groups between two canonical states.

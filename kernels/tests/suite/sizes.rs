@@ -3,7 +3,7 @@
 
 use bk_kernels::families::{Family, generate};
 use bk_kernels::inputs::Inputs;
-use bk_kernels::{BkOptions, BkProblem, Routine, Strategy};
+use bk_kernels::{BkOptions, BkProblem, Routine, Strategy, plan_routine};
 
 use crate::device::{assert_right, client, launch, narrow, operands, problem, strategies, tiled};
 
@@ -37,6 +37,20 @@ fn rows_around_every_edge_of_chunk_tile_and_cube_are_right() {
             &strategies(n),
         );
     }
+}
+
+#[test]
+fn a_few_short_rows_take_a_unit_each_unless_a_layout_is_forced() {
+    let chosen = |batch, n, strategy: &Strategy| {
+        let problem = BkProblem { batch, n, complex_diagonal: false };
+        plan_routine(&client(), &problem, &BkOptions::default(), strategy).unwrap()
+    };
+    let auto = Strategy::default();
+    assert_eq!(chosen(1, 1, &auto), Routine::Serial);
+    assert_eq!(chosen(32, 16, &auto), Routine::Serial);
+    assert_eq!(chosen(1, 17, &auto), Routine::Cube);
+    assert_eq!(chosen(1_000_000, 16, &auto), Routine::Cube);
+    assert_eq!(chosen(1, 16, &Strategy { units: Some(32), ..auto }), Routine::Cube);
 }
 
 #[test]
