@@ -165,7 +165,12 @@ fn the_routine_that_runs_is_the_one_that_fits_the_row() {
     // What a cube holds is a power of two that depends on the shared memory of the device.
     let longest = (0..=16).map(|power| 1 << power).take_while(|&n| takes(n)).last().unwrap();
     assert!((1024..=4096).contains(&longest) && !takes(longest + 1), "a cube holds {longest} sites");
-    for (n, expected) in [(1, Routine::Cube), (longest, Routine::Cube), (longest + 1, Routine::MultiCube)] {
+    for (n, expected) in [
+        (1, Routine::Serial),
+        (17, Routine::Cube),
+        (longest, Routine::Cube),
+        (longest + 1, Routine::MultiCube),
+    ] {
         let inputs = normal(1, n);
         let operands = operands(&client, &inputs);
         let routine =
