@@ -17,7 +17,7 @@ const INPUT_SETS: (u64, u64) = (2, 256);
 /// Making inputs, opening buffers, compiling: what a case costs however small it is.
 const FIXED_SECONDS: f64 = 0.2;
 
-/// Bytes of inputs and output of every input set.
+/// Bytes of inputs and output of every input set, and of what a launch casts.
 pub(super) fn memory_bytes(case: &Case) -> u64 {
     match &case.workload {
         WorkloadSpec::BkCore(spec) => scan_memory_bytes(case, spec),
@@ -36,7 +36,12 @@ fn scan_memory_bytes(case: &Case, spec: &BkCoreSpec) -> u64 {
         }
         CacheChoice::Cold | CacheChoice::Hot => 1,
     };
-    set.saturating_mul(sets)
+    // The arithmetic is in float32: a launch on half-precision tensors casts them there and back.
+    let casts = match case.dtype {
+        ElementType::F16 | ElementType::Bf16 => set_bytes(spec, ElementType::F32),
+        _ => 0,
+    };
+    set.saturating_mul(sets).saturating_add(casts)
 }
 
 /// Seconds of the whole case: proof, warm-up and samples.
