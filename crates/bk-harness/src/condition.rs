@@ -14,6 +14,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::case::{BkCoreSpec, Case, Phase2Spec, WorkloadSpec};
+use crate::device::{WGPU_TARGET, WGSL_TARGET};
 
 pub use matcher::{BadTest, Comparison, Matcher, MatcherScalar, MatcherValue, Test};
 
@@ -168,11 +169,19 @@ enum FieldValue<'a> {
     Single(f32),
 }
 
+/// Whether `test` asks for the wgpu target, which a build that compiles WGSL calls by that name in its results.
+fn names_by_target(test: &Test, field: Field, value: &str) -> bool {
+    field == Field::Target && value == WGSL_TARGET && *test == Test::Is(WGPU_TARGET.to_owned())
+}
+
 impl Condition {
     /// Whether every field holds for `case`.
     pub fn matches(&self, case: &Case) -> bool {
         self.fields.iter().all(|(field, matcher)| match field.of(case) {
-            Some(FieldValue::Text(text)) => matcher.tests.iter().any(|test| test.holds_for_text(text)),
+            Some(FieldValue::Text(text)) => matcher
+                .tests
+                .iter()
+                .any(|test| test.holds_for_text(text) || names_by_target(test, *field, text)),
             Some(FieldValue::Number(number)) => matcher.tests.iter().any(|test| test.holds_for(number)),
             Some(FieldValue::Single(number)) => {
                 matcher.tests.iter().any(|test| test.in_single_precision().holds_for(f64::from(number)))

@@ -3,6 +3,11 @@
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+/// The target that CubeCL reaches through wgpu.
+pub(crate) const WGPU_TARGET: &str = "wgpu";
+/// What it is called in results where its shaders are compiled from WGSL.
+pub(crate) const WGSL_TARGET: &str = "wgsl";
+
 /// A device as its worker found it. Unknown facts are absent, never guessed.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 pub struct DeviceInfo {

@@ -7,7 +7,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::config::Config;
-use crate::device::DeviceInfo;
+use crate::device::{DeviceInfo, WGPU_TARGET, WGSL_TARGET};
 use crate::environment::Environment;
 use crate::kpi::KpiResult;
 use crate::outcome::{CaseResult, Outcome};
@@ -114,6 +114,31 @@ impl TargetRecord {
 }
 
 impl Run {
+    /// Calls the target `wgpu` by its compiler, `wgsl`, where that is what its shaders went through: its cases,
+    /// their ids and its device. The kernels are others then, and so are their errors and times.
+    #[must_use]
+    pub fn named_by_compiler(mut self) -> Self {
+        let compiles_wgsl = |record: &TargetRecord| {
+            record.device().is_some_and(|device| device.runtime == format!("{WGPU_TARGET}<{WGSL_TARGET}>"))
+        };
+        if !self.targets.get(WGPU_TARGET).is_some_and(compiles_wgsl) {
+            return self;
+        }
+        if let Some(mut record) = self.targets.remove(WGPU_TARGET) {
+            if let TargetRecord::Available { device, .. } = &mut record {
+                WGSL_TARGET.clone_into(&mut device.target);
+            }
+            self.targets.insert(WGSL_TARGET.to_owned(), record);
+        }
+        let is_its = |result: &&mut CaseResult| result.case.target == WGPU_TARGET;
+        for result in self.results.iter_mut().filter(is_its) {
+            let case = &mut result.case;
+            WGSL_TARGET.clone_into(&mut case.target);
+            case.id = case.id.replacen(&format!("/{WGPU_TARGET}/"), &format!("/{WGSL_TARGET}/"), 1);
+        }
+        self
+    }
+
     /// The devices of the targets that were there, as [`crate::kpi::evaluate`] takes them.
     pub fn devices(&self) -> BTreeMap<String, DeviceInfo> {
         let device =
@@ -128,5 +153,37 @@ impl Run {
             .map(|result| result.case.target.as_str())
             .filter(|target| *target != HOST_TARGET)
             .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::case::Implementation;
+    use crate::outcome::Clock;
+    use crate::testing::{case, config, measured, run, timing};
+
+    fn sweep() -> Run {
+        let on =
+            |target| measured(case(target, Implementation::Kernel, 1024), vec![timing(Clock::Wall, 1e-4)]);
+        run(config(), vec![on("cuda"), on("wgpu")])
+    }
+
+    fn compiled_by(compiler: &str) -> Run {
+        let mut run = sweep();
+        if let Some(TargetRecord::Available { device, .. }) = run.targets.get_mut(WGPU_TARGET) {
+            device.runtime = format!("wgpu<{compiler}>");
+        }
+        run.named_by_compiler()
+    }
+
+    #[test]
+    fn a_build_that_compiles_wgsl_says_so_in_the_name_of_its_target() {
+        let run = compiled_by("wgsl");
+        assert_eq!(run.target_names().into_iter().collect::<Vec<_>>(), ["cuda", "wgsl"]);
+        assert!(run.targets.contains_key("wgsl") && !run.targets.contains_key("wgpu"));
+        assert_eq!(run.devices()["wgsl"].target, "wgsl");
+        assert!(run.results.iter().all(|result| result.case.id.contains(&result.case.target)));
+        assert_eq!(compiled_by("spirv"), sweep());
     }
 }

@@ -10,6 +10,7 @@ use bk_harness::environment::{BuildInfo, Environment};
 use bk_harness::kpi;
 use bk_harness::models;
 use bk_harness::outcome::{CaseResult, Outcome};
+use bk_harness::plan::HOST_TARGET;
 use bk_harness::protocol::Phase;
 use bk_harness::record::{ConfigRecord, Run, SCHEMA_VERSION, TargetRecord};
 use bk_harness::store::{Fingerprint, Journal, StoreError};
@@ -135,6 +136,10 @@ impl Prepared {
                 recorder.finished(CaseResult { case, outcome });
             }
         }
+        // Every speedup needs the reference, but where a run is cut off, what it was for should be there.
+        let (references, asked_for): (Vec<_>, Vec<_>) =
+            runnable.into_iter().partition(|case| case.target == HOST_TARGET);
+        let runnable = [asked_for, references].concat();
         let settings = WorkerSettings::new(&self.sweep.config.runtime);
         let interrupted = pool.run(&runnable, &settings, &mut recorder) == Err(Interrupted);
 
@@ -150,7 +155,8 @@ impl Prepared {
             results,
             kpis: Vec::new(),
             interrupted,
-        };
+        }
+        .named_by_compiler();
         run.kpis = kpi::evaluate(&run.config.effective.kpis, &run.results, &run.devices());
         Executed { run, journal }
     }

@@ -175,3 +175,14 @@ proptest! {
         prop_assert_eq!(within(format!("{low}..={high}")), n >= low && n <= high);
     }
 }
+
+#[test]
+fn what_is_asked_of_wgpu_is_asked_of_it_under_its_other_name() {
+    let wgsl = Case { target: "wgsl".to_owned(), ..case() };
+    assert!(
+        condition("target = 'wgpu'").matches(&wgsl) && condition("target = ['cuda', 'wgpu']").matches(&wgsl)
+    );
+    assert!(condition("target = 'wgsl'").matches(&wgsl) && !condition("target = 'cuda'").matches(&wgsl));
+    let wgpu = Case { target: "wgpu".to_owned(), ..case() };
+    assert!(!condition("target = 'wgsl'").matches(&wgpu));
+}

@@ -8,9 +8,7 @@ use crate::config::engines::Names;
 use crate::config::source::Problems;
 use crate::config::wire::ConditionTable;
 use crate::config::{BenchmarkKind, values};
-
-/// What a build of the wgpu target that compiles WGSL calls itself in results.
-pub(super) const WGSL_TARGET: &str = "wgsl";
+use crate::device::WGSL_TARGET;
 
 /// The condition that `table` states; what is wrong in it is noted and left out.
 pub(super) fn condition(table: &ConditionTable, names: &Names<'_>, problems: &mut Problems) -> Condition {

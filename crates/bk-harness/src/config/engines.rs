@@ -4,10 +4,10 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use crate::baseline::HOST_TARGET;
-use crate::config::conditions::WGSL_TARGET;
 use crate::config::source::Problems;
 use crate::config::wire::EngineTable;
 use crate::config::{KNOWN_TARGETS, values};
+use crate::device::WGSL_TARGET;
 
 /// Error units that an engine is held to where its table gives no bound: those of a scan that polishes nothing.
 pub const DEFAULT_ENGINE_UNITS: f64 = 128.0;

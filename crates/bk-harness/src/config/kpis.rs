@@ -2,12 +2,13 @@
 
 use crate::case::Case;
 use crate::condition::Condition;
-use crate::config::conditions::{WGSL_TARGET, condition};
+use crate::config::conditions::condition;
 use crate::config::engines::Names;
 use crate::config::source::Problems;
 use crate::config::spanned::At;
 use crate::config::values;
 use crate::config::wire::KpiTable;
+use crate::device::{WGPU_TARGET, WGSL_TARGET};
 use crate::kpi::{Bound, Comparison, Kpi, Metric};
 
 /// The KPI that `table` states; absent if anything is wrong, which is then noted.
@@ -137,7 +138,7 @@ pub(super) fn check_reach(table: &KpiTable, kpi: &Kpi, cases: &[Case], problems:
 /// Whether the KPI is about `case`, or about what it is called in a build that compiles WGSL.
 fn reaches(kpi: &Kpi, case: &Case) -> bool {
     let in_wgsl_build = || Case { target: WGSL_TARGET.to_owned(), ..case.clone() };
-    kpi.condition.matches(case) || (case.target == "wgpu" && kpi.condition.matches(&in_wgsl_build()))
+    kpi.condition.matches(case) || (case.target == WGPU_TARGET && kpi.condition.matches(&in_wgsl_build()))
 }
 
 fn missing_metric_help(metric: Metric) -> &'static str {

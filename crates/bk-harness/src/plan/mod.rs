@@ -26,7 +26,7 @@ pub use selection::check_target;
 /// Every case of a run, ordered so that each (target, dtype) is one contiguous piece for one worker.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Plan {
-    /// In the order in which they run: the `host` reference last.
+    /// In the order of the report: the `host` reference first.
     pub cases: Vec<PlannedCase>,
 }
 
@@ -142,11 +142,10 @@ impl PlannedCase {
     }
 }
 
-/// The targets as documented, then engines. The reference comes last: every speedup needs it, but where a run is cut
-/// off, what it was for should be there.
+/// The reference first, since every speedup is relative to it; then the targets as documented.
 fn target_rank(target: &str) -> usize {
     match target {
-        HOST_TARGET => KNOWN_TARGETS.len() + 1,
-        _ => KNOWN_TARGETS.iter().position(|known| *known == target).unwrap_or(KNOWN_TARGETS.len()),
+        HOST_TARGET => 0,
+        _ => 1 + KNOWN_TARGETS.iter().position(|known| *known == target).unwrap_or(KNOWN_TARGETS.len()),
     }
 }

@@ -36,6 +36,8 @@ fn the_product_has_each_implementation_where_it_exists_and_the_reference_once_a_
     assert_eq!(
         ids(&config),
         [
+            "bk-core/host/f64/b2-n8/host",
+            "bk-core/host/f64/b2-n16/host",
             "bk-core/cuda/f32/b2-n8/kernel",
             "bk-core/cuda/f32/b2-n8/tensor",
             "bk-core/cuda/f32/b2-n16/kernel",
@@ -48,8 +50,6 @@ fn the_product_has_each_implementation_where_it_exists_and_the_reference_once_a_
             "bk-core/flex/f32/b2-n8/tensor",
             "bk-core/flex/f32/b2-n16/native",
             "bk-core/flex/f32/b2-n16/tensor",
-            "bk-core/host/f64/b2-n8/host",
-            "bk-core/host/f64/b2-n16/host",
         ]
     );
 }
@@ -59,7 +59,7 @@ fn a_reference_that_nobody_asked_for_takes_few_samples() {
     let sizes = "batch = 1\nn = 8\nsamples = 100\nmax_seconds = 20\nwarmup_runs = 50\ntargets = 'ndarray'";
     let measure_of = |implementations: &str| {
         let config = benchmark(&format!("{sizes}\nimplementations = {implementations}"));
-        Plan::new(&config, &Selection::default()).unwrap().cases[1].case.measure.clone()
+        Plan::new(&config, &Selection::default()).unwrap().cases[0].case.measure.clone()
     };
     let (beside, asked_for) = (measure_of("'native'"), measure_of("['native', 'host']"));
     assert!(beside.samples < 20 && beside.max_seconds < 1.0 && beside.warmup_runs < 5, "{beside:?}");
@@ -73,7 +73,7 @@ fn an_id_names_what_differs_from_the_default_in_a_fixed_order() {
          families = 'hermitian'\ncouplings = 'shared'\nz = [0.1, -1e-6]\nseed = 7\nmax_magnitude = 50\nnon_finite = 'zero'\ndtypes = 'bf16'",
     );
     assert_eq!(
-        ids(&config)[0],
+        ids(&config)[1],
         "bk-core/cuda/bf16/b16-n4096/kernel-multi-cube/hermitian/shared/z0.1-1e-6i/seed7/clip50/zero-non-finite"
     );
 }
@@ -81,8 +81,8 @@ fn an_id_names_what_differs_from_the_default_in_a_fixed_order() {
 #[test]
 fn a_pass_other_than_the_forward_one_is_at_the_end_of_the_id() {
     let of = |pass: &str| benchmark(&format!("batch = 1\nn = 8\ntargets = 'wgpu'\npass = '{pass}'"));
-    assert_eq!(ids(&of("backward"))[0], "bk-core/wgpu/f32/b1-n8/kernel/backward");
-    assert_eq!(ids(&of("forward-backward"))[2], "bk-core/host/f64/b1-n8/host/forward-backward");
+    assert_eq!(ids(&of("backward"))[1], "bk-core/wgpu/f32/b1-n8/kernel/backward");
+    assert_eq!(ids(&of("forward-backward"))[0], "bk-core/host/f64/b1-n8/host/forward-backward");
     assert_eq!(ids(&of("forward")), ids(&benchmark("batch = 1\nn = 8\ntargets = 'wgpu'")));
 }
 
@@ -92,11 +92,11 @@ fn the_strategies_multiply_the_kernel_alone() {
     assert_eq!(
         ids(&config),
         [
+            "bk-core/host/f64/b1-n8/host",
             "bk-core/wgpu/f32/b1-n8/kernel",
             "bk-core/wgpu/f32/b1-n8/kernel-serial",
             "bk-core/wgpu/f32/b1-n8/kernel-cube",
             "bk-core/wgpu/f32/b1-n8/tensor",
-            "bk-core/host/f64/b1-n8/host",
         ]
     );
 }
@@ -130,11 +130,11 @@ fn an_exclude_takes_cases_away_and_the_reference_of_an_input_with_its_last_case(
     assert_eq!(
         ids(&config),
         [
+            "bk-core/host/f64/b1-n8/host",
+            "bk-core/host/f64/b1-n16/host",
             "bk-core/cuda/f32/b1-n8/kernel",
             "bk-core/cuda/f32/b1-n16/kernel",
             "bk-core/ndarray/f32/b1-n8/native",
-            "bk-core/host/f64/b1-n8/host",
-            "bk-core/host/f64/b1-n16/host",
         ]
     );
     let without = benchmark(&format!("{axes}exclude = [{{ implementation = 'host', n = '>=16' }}]"));
@@ -180,7 +180,7 @@ fn a_target_filter_keeps_the_baselines_and_says_so() {
 fn a_filter_is_on_the_benchmark_and_the_id_and_keeps_the_reference_of_what_it_leaves() {
     let config = benchmark("batch = 1\nn = [8, 16]\ntargets = ['cuda', 'ndarray']");
     let plan = select(&config, None, Some("^a/.*n16/kernel$")).unwrap();
-    assert_eq!(ids_of(&plan), ["bk-core/cuda/f32/b1-n16/kernel", "bk-core/host/f64/b1-n16/host"]);
+    assert_eq!(ids_of(&plan), ["bk-core/host/f64/b1-n16/host", "bk-core/cuda/f32/b1-n16/kernel"]);
 }
 
 #[test]
@@ -211,14 +211,14 @@ fn each_worker_gets_one_contiguous_piece() {
     pieces.dedup();
     let distinct = pieces.iter().enumerate().all(|(index, piece)| !pieces[..index].contains(piece));
     assert!(distinct, "{pieces:?}");
-    assert_eq!(pieces.last().unwrap().0, HOST_TARGET, "what was asked for comes before its reference");
+    assert_eq!(pieces[0].0, HOST_TARGET);
 }
 
 #[test]
 fn memory_is_that_of_the_input_sets() {
     let bytes = |lines: &str| {
         let plan = Plan::new(&benchmark(lines), &Selection::default()).unwrap();
-        plan.cases[0].predicted_memory_bytes
+        plan.cases.last().unwrap().predicted_memory_bytes
     };
     // a 8, b and c 7 each, out 16 floats a row: 2 rows of 38 floats, one set on a CPU.
     let cpu = "batch = 2\nn = 8\ntargets = 'ndarray'\nimplementations = 'native'\n";
@@ -355,16 +355,16 @@ fn peers_exist_on_the_targets_of_engines_and_run_behind_our_own() {
     assert_eq!(
         ids(&config),
         [
+            "bk-core/host/f64/b1-n8/host",
             "bk-core/cuda/f32/b1-n8/kernel",
             "bk-core/cuda/f32/b1-n8/tensor",
             "bk-core/ndarray/f32/b1-n8/native",
             "bk-core/ndarray/f32/b1-n8/tensor",
             "bk-core/jax/f32/b1-n8/peer",
-            "bk-core/host/f64/b1-n8/host",
         ]
     );
     let selected = select(&config, Some(&["jax"]), None).unwrap();
-    assert!(ids_of(&selected).contains(&"bk-core/jax/f32/b1-n8/peer".to_owned()));
+    assert_eq!(ids_of(&selected).last().unwrap(), "bk-core/jax/f32/b1-n8/peer");
     let unknown = select(&config, Some(&["jaax"]), None).unwrap_err().to_string();
     assert!(unknown.contains("did you mean `jax`?"), "{unknown}");
 }
@@ -378,13 +378,13 @@ fn the_original_s_algorithm_runs_on_the_host_once_an_input_in_each_type() {
     assert_eq!(
         ids(&config),
         [
-            "bk-core/cuda/f32/b1-n8/kernel",
-            "bk-core/cuda/f32/b1-n16/kernel",
             "bk-core/host/f64/b1-n8/host",
             "bk-core/host/f64/b1-n16/host",
             "bk-core/host/f64/b1-n8/theta-phi",
             "bk-core/host/f64/b1-n16/theta-phi",
             "bk-core/host/f32/b1-n8/theta-phi",
+            "bk-core/cuda/f32/b1-n8/kernel",
+            "bk-core/cuda/f32/b1-n16/kernel",
         ]
     );
     let alone = benchmark("batch = 1\nn = 8\nimplementations = 'theta-phi'");

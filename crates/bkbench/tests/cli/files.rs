@@ -73,7 +73,7 @@ fn a_filter_leaves_what_it_matches_and_the_reference_of_it() {
     bench.run_command("--log log").args(["--filter", "n8/native"]).assert().code(0);
     assert_eq!(
         bench.logged(),
-        ["sizes/bk-core/host/f64/b2-n8/host", "sizes/bk-core/ndarray/f32/b2-n8/native"]
+        ["sizes/bk-core/ndarray/f32/b2-n8/native", "sizes/bk-core/host/f64/b2-n8/host"]
     );
 }
 
@@ -96,7 +96,7 @@ fn progress_is_plain_lines_when_nobody_watches() {
     let bench = Bench::new(THREE_SIZES);
     let output = bench.run_command("").output().unwrap();
     let lines = stderr(&output);
-    assert!(lines.contains("[1/6] sizes/bk-core/host/f64/b2-n4/host: 1.00 ms"), "{lines}");
+    assert!(lines.contains("[1/6] sizes/bk-core/ndarray/f32/b2-n4/native: 1.00 ms"), "{lines}");
     assert!(lines.contains("[6/6]") && !lines.contains('\u{1b}'), "{lines}");
 }
 
