@@ -146,13 +146,15 @@ impl Run {
         self.targets.iter().filter_map(device).collect()
     }
 
-    /// Names of the targets with results, without the `host` reference, to which others are compared.
+    /// Names of the targets with results, without the `host` reference, to which others are compared, unless there
+    /// is nothing else.
     pub fn target_names(&self) -> BTreeSet<&str> {
-        self.results
-            .iter()
-            .map(|result| result.case.target.as_str())
-            .filter(|target| *target != HOST_TARGET)
-            .collect()
+        let mut names: BTreeSet<&str> =
+            self.results.iter().map(|result| result.case.target.as_str()).collect();
+        if names.len() > 1 {
+            names.remove(HOST_TARGET);
+        }
+        names
     }
 }
 

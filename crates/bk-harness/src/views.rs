@@ -222,6 +222,18 @@ mod tests {
     }
 
     #[test]
+    fn a_run_of_the_reference_alone_has_a_file_too() {
+        let out = tempfile::tempdir().unwrap();
+        let alone = run(
+            config(),
+            vec![measured(case("host", Implementation::Host, 1024), vec![timing(Clock::Wall, 1e-2)])],
+        );
+        let written = write(out.path(), &alone).unwrap();
+        assert!(written[0].ends_with("host/bk_core.json"), "{written:?}");
+        assert_eq!(load_run(&written[0]).unwrap().results.len(), 1);
+    }
+
+    #[test]
     fn a_target_s_part_holds_its_cases_and_only_the_baselines_of_those() {
         let part = restricted(&sweep(), "cuda");
         assert_eq!(

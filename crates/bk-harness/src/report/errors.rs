@@ -62,14 +62,16 @@ fn verdict(result: &CaseResult, numerics: &Numerics) -> &'static str {
 }
 
 fn row(label: String, verdict: &str, numerics: &Numerics) -> Vec<String> {
+    // Where no entry is finite there is nothing to take an error of, least of all 0.
+    let error = |value| if numerics.compared == 0 { String::new() } else { units::error(value) };
     vec![
         label,
         verdict.to_owned(),
-        units::error(numerics.mse),
-        units::error(numerics.mse_clipped),
-        units::error(numerics.max_abs_error),
-        units::error(numerics.max_rel_error),
-        units::error(numerics.median_rel_error),
+        error(numerics.mse),
+        error(numerics.mse_clipped),
+        error(numerics.max_abs_error),
+        error(numerics.max_rel_error),
+        error(numerics.median_rel_error),
         units::digits(numerics.max_error_units),
         units::digits(numerics.allowed_error_units),
         units::digits(numerics.max_magnitude),

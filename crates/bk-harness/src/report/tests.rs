@@ -4,6 +4,7 @@ use super::{Comprehensive, figures, html, markdown, suite_markdown};
 use crate::case::Implementation;
 use crate::condition::Condition;
 use crate::kpi::{Aggregate, Bound, Kpi, Metric, Severity};
+use crate::numerics::Numerics;
 use crate::outcome::{CaseResult, Clock, Measurement, Outcome, Warning};
 use crate::record::{Run, TargetRecord};
 use crate::testing::{case, config, measured, measurement, numerics, run, timing};
@@ -148,6 +149,15 @@ fn an_algorithm_that_may_be_wrong_is_reported_and_spoils_nothing() {
     let report = markdown(&[run]);
     assert!(report.contains("1 wrong as may be") && report.contains("wrong, reported"), "{report}");
     assert!(!report.contains("Failed and invalid"), "{report}");
+}
+
+#[test]
+fn an_output_without_a_finite_entry_has_no_errors_rather_than_none() {
+    let nothing = Numerics { mse: 0.0, mse_clipped: 0.0, non_finite: 32, compared: 0, ..numerics() };
+    let outcome = Outcome::Invalid { why: "32 entries are NaN".to_owned(), numerics: Some(nothing) };
+    let case = case("cuda", Implementation::Kernel, 1024);
+    let report = markdown(&[run(config(), vec![CaseResult { case, outcome }])]);
+    assert!(report.contains("| **wrong** |  |  |  |  |  |"), "{report}");
 }
 
 #[test]

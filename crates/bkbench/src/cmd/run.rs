@@ -92,10 +92,13 @@ fn check_folders(out: &Path, sweeps: &[Sweep]) -> Result<(), StoreError> {
     check_folder(out)?;
     let targets: BTreeSet<&str> = sweeps.iter().flat_map(|sweep| sweep.plan.targets()).collect();
     // The reference has no folder: its results are with those that are compared to it.
-    targets
-        .iter()
-        .filter(|target| **target != HOST_TARGET)
-        .try_for_each(|target| check_folder(&out.join(target)))
+    targets.iter().filter(|target| **target != HOST_TARGET).try_for_each(|target| {
+        let folder = out.join(target);
+        check_folder(&folder)?;
+        // Made anew when there is something for it, maybe under another name. One that is not empty stays.
+        let _ = std::fs::remove_dir(folder);
+        Ok(())
+    })
 }
 
 fn check_folder(folder: &Path) -> Result<(), StoreError> {
