@@ -153,7 +153,9 @@ fn an_algorithm_that_may_be_wrong_is_reported_and_spoils_nothing() {
 
 #[test]
 fn an_output_without_a_finite_entry_has_no_errors_rather_than_none() {
-    let nothing = Numerics { mse: 0.0, mse_clipped: 0.0, non_finite: 32, compared: 0, ..numerics() };
+    let rejected = Some("32 entries are NaN".to_owned());
+    let nothing =
+        Numerics { mse: 0.0, mse_clipped: 0.0, non_finite: 32, compared: 0, rejected, ..numerics() };
     let outcome = Outcome::Invalid { why: "32 entries are NaN".to_owned(), numerics: Some(nothing) };
     let case = case("cuda", Implementation::Kernel, 1024);
     let report = markdown(&[run(config(), vec![CaseResult { case, outcome }])]);
