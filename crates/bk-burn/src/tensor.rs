@@ -39,7 +39,7 @@ fn scanned<B: Backend>(inputs: BkInputs<B>, options: &BkOptions) -> Tensor<B, 3>
     resolve(&left, &right, &chain.couplings, options)
 }
 
-/// Sites that the product of their steps carries a state over: the scan has it, so it costs one step more. A power of two.
+/// Sites that the product of their steps carries a state over, a power of two: the scan has that product.
 const SPAN: usize = 16;
 /// Sites over which a state is swept again: see `METHODOLOGY.md` for what fewer would cost.
 const POLISH: usize = 16;
@@ -204,24 +204,17 @@ impl<B: Backend> Product<B> {
 
     /// `self * state`.
     fn carry(&self, state: &States<B>) -> States<B> {
-        let entry = |first: &Complex<B>, second: &Complex<B>| {
-            let (first, second) = (first.times(&state.x), second.times(&state.y));
-            Complex { re: first.re + second.re, im: first.im + second.im }
-        };
-        States { x: entry(&self.a, &self.b), y: entry(&self.c, &self.e) }
+        let column = (&state.x, &state.y);
+        States { x: dot((&self.a, &self.b), column), y: dot((&self.c, &self.e), column) }
     }
 
     /// `self * earlier`, rescaled, or `self` where its segment has begun within it.
     fn after(self, earlier: &Self, begun: &Tensor<B, 2, Bool>) -> Self {
-        let entry = |row: (&Complex<B>, &Complex<B>), column: (&Complex<B>, &Complex<B>)| {
-            let (first, second) = (row.0.times(column.0), row.1.times(column.1));
-            Complex { re: first.re + second.re, im: first.im + second.im }
-        };
         let product = Self {
-            a: entry((&self.a, &self.b), (&earlier.a, &earlier.c)),
-            b: entry((&self.a, &self.b), (&earlier.b, &earlier.e)),
-            c: entry((&self.c, &self.e), (&earlier.a, &earlier.c)),
-            e: entry((&self.c, &self.e), (&earlier.b, &earlier.e)),
+            a: dot((&self.a, &self.b), (&earlier.a, &earlier.c)),
+            b: dot((&self.a, &self.b), (&earlier.b, &earlier.e)),
+            c: dot((&self.c, &self.e), (&earlier.a, &earlier.c)),
+            e: dot((&self.c, &self.e), (&earlier.b, &earlier.e)),
         };
         let size = product.a.size().max_pair(product.b.size());
         let factor = reciprocal(size.max_pair(product.c.size()).max_pair(product.e.size()));
@@ -232,6 +225,12 @@ impl<B: Backend> Product<B> {
             e: product.e.scaled(&factor).where_mask(begun, &self.e),
         }
     }
+}
+
+/// An entry of a product of 2x2 matrices, from a row and a column.
+fn dot<B: Backend>(row: (&Complex<B>, &Complex<B>), column: (&Complex<B>, &Complex<B>)) -> Complex<B> {
+    let (first, second) = (row.0.times(column.0), row.1.times(column.1));
+    Complex { re: first.re + second.re, im: first.im + second.im }
 }
 
 /// `1 / size`, and 1 where the size is 0.

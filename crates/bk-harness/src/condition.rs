@@ -169,9 +169,10 @@ enum FieldValue<'a> {
     Single(f32),
 }
 
-/// Whether `test` asks for the wgpu target, which a build that compiles WGSL calls by that name in its results.
-fn names_by_target(test: &Test, field: Field, value: &str) -> bool {
-    field == Field::Target && value == WGSL_TARGET && *test == Test::Is(WGPU_TARGET.to_owned())
+/// Whether `test` asks for the wgpu target and `value` is what a build that compiles WGSL calls it in its results.
+fn asks_for_wgsl_as_wgpu(test: &Test, field: Field, value: &str) -> bool {
+    let is_wgpu = matches!(test, Test::Is(name) if name == WGPU_TARGET);
+    field == Field::Target && value == WGSL_TARGET && is_wgpu
 }
 
 impl Condition {
@@ -181,7 +182,7 @@ impl Condition {
             Some(FieldValue::Text(text)) => matcher
                 .tests
                 .iter()
-                .any(|test| test.holds_for_text(text) || names_by_target(test, *field, text)),
+                .any(|test| test.holds_for_text(text) || asks_for_wgsl_as_wgpu(test, *field, text)),
             Some(FieldValue::Number(number)) => matcher.tests.iter().any(|test| test.holds_for(number)),
             Some(FieldValue::Single(number)) => {
                 matcher.tests.iter().any(|test| test.in_single_precision().holds_for(f64::from(number)))
