@@ -1,22 +1,51 @@
 //! What the generated code depends on: each distinct [`Blueprint`] is compiled once.
 
+use cubecl::prelude::*;
+
 /// Sites between two rescalings of a state: with four, entries from 2^-18 to 2^30 times unity neither
 /// overflow nor lose digits, and the cost of rescaling is small.
 pub(crate) const GROUP: u32 = 4;
+
+/// Lengths of a chunk: two halves of whole groups, each of which fits into registers.
+pub(crate) const CHUNKS: [u32; 3] = [8, 16, 32];
 
 /// Floats that a unit posts: a transfer matrix and its flag. The same place holds, later, the matrices of blocks
 /// of two units and more, which are fewer than the units.
 pub(crate) const MAIL_FLOATS: u32 = 9;
 
+/// The compiler of a kernel, where the layout depends on what it makes of it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Compiler {
+    /// CUDA's: joins reads of neighbouring words, and a barrier of a plane orders its shared memory.
+    Cuda,
+    /// A driver's, from SPIR-V: joins reads, but the barrier of a plane that CubeCL 0.10 writes orders nothing.
+    SpirV,
+    /// Any other.
+    Other,
+}
+
+impl Compiler {
+    /// The one of a runtime.
+    pub(crate) fn of<R: Runtime>(client: &ComputeClient<R>) -> Self {
+        match R::name(client) {
+            "cuda" => Self::Cuda,
+            "wgpu<spirv>" => Self::SpirV,
+            _ => Self::Other,
+        }
+    }
+}
+
 /// The compile-time parameters of a kernel.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(crate) struct Blueprint {
-    /// Consecutive sites of one unit, a multiple of [`GROUP`].
+    /// Consecutive sites of one unit, one of [`CHUNKS`].
     pub(crate) chunk: u32,
     /// Units of a cube.
     pub(crate) units: u32,
     /// Units that share a row, a power of two that divides `units`.
     pub(crate) units_per_row: u32,
+    /// What compiles the kernel.
+    pub(crate) compiler: Compiler,
     /// Units of a plane, 0 to keep to shared memory.
     pub(crate) plane_size: u32,
     /// Whether the diagonal has an imaginary part.
@@ -35,19 +64,29 @@ impl Blueprint {
         self.chunk * self.units_per_row
     }
 
-    /// Sites of a chunk that are in registers at a time.
-    pub(crate) fn stretch(&self) -> u32 {
-        [4, 2]
-            .map(|groups| groups * GROUP)
-            .into_iter()
-            .find(|&sites| self.chunk.is_multiple_of(sites))
-            .unwrap_or(GROUP)
+    /// Sites of half a chunk, which are in registers at a time.
+    pub(crate) fn half(&self) -> u32 {
+        self.chunk / 2
     }
 
-    /// Distance of the chunks of neighbouring units in shared memory: odd, so that units which read the
-    /// same element of their chunks use different banks.
+    /// Units that stage their chunks together: on CUDA a plane, which need not wait for the others, else all.
+    pub(crate) fn crew(&self) -> u32 {
+        if self.compiler == Compiler::Cuda && self.plane_size > 0 {
+            self.plane_size.min(self.units)
+        } else {
+            self.units
+        }
+    }
+
+    /// Distance of the chunks of neighbouring units in shared memory, so that units which read the same element of their
+    /// chunks use different banks. Where the compiler joins them, four words are read at once, and the distance is a
+    /// multiple of four; for words one by one it is odd.
     pub(crate) fn pitch(&self) -> u32 {
-        self.chunk + 1
+        self.chunk + self.gap()
+    }
+
+    fn gap(&self) -> u32 {
+        if self.compiler == Compiler::Other { 1 } else { 4 }
     }
 
     /// Floats of one staged array: diagonal, its imaginary part, couplings.
@@ -70,7 +109,7 @@ impl Blueprint {
         // In 64 bits and saturating, since a forced layout may ask for anything.
         let units = u64::from(self.units);
         let arrays = if self.complex_diagonal { 3 } else { 2 };
-        let staged = units.saturating_mul(arrays * (u64::from(self.chunk) + 1));
+        let staged = units.saturating_mul(arrays * u64::from(self.pitch()));
         let halo = 4 * u64::from(self.halo());
         usize::try_from(staged.saturating_add(u64::from(MAIL_FLOATS + 1) * units + halo).saturating_mul(4))
             .unwrap_or(usize::MAX)

@@ -5,6 +5,9 @@
 //! left, a left half its right state through the sibling on its right. One pass of `log2(units)` levels gives
 //! every unit both states at its own edges.
 //!
+//! A right half reads its matrices mirrored. So siblings meet where both end, and what a unit does is the same
+//! in both halves, but for an exchange of two entries from level to level.
+//!
 //! All units of a block have the same matrix: it waits in shared memory for the way back, once a block. In
 //! registers the levels would be half of all that a unit has.
 
@@ -13,7 +16,7 @@ use cubecl::prelude::*;
 use crate::blueprint::Blueprint;
 use crate::exchange::{get_transfer, put_transfer, shuffle_transfer, swap};
 use crate::projective::{Pair, choose_pair};
-use crate::transfer::{Transfer, carry_right, choose_transfer, compose, mirror};
+use crate::transfer::{Transfer, carry_right, join, mirror};
 
 /// The units that share a row, and the couplings between their chunks.
 #[derive(CubeType, Clone, Copy)]
@@ -45,14 +48,20 @@ impl Segment {
         let begin = self.position - (self.position & (2 * mask - 1));
         self.couplings[(self.first_unit + begin + mask) as usize]
     }
+
+    /// Whether this unit's block of `2^level` units is the right one of two siblings.
+    fn is_right(&self, level: u32) -> bool {
+        ((self.position >> level) & 1) == 1
+    }
 }
 
 /// The matrices that the way back needs, and the product of the whole row.
 #[derive(CubeType)]
 pub(crate) struct Siblings {
-    /// The sibling of this unit alone.
-    nearest: Transfer,
-    /// Blocks of two units, of four and so on, word by word so that neighbours use different banks.
+    /// The sibling of this unit alone, read as `join` reads it.
+    pub(crate) nearest: Transfer,
+    /// Blocks of two units, of four and so on, read likewise; word by word so that neighbours use different
+    /// banks.
     blocks: SharedMemory<f32>,
     /// The transfer matrix of all chunks of the row.
     pub(crate) whole: Transfer,
@@ -60,13 +69,9 @@ pub(crate) struct Siblings {
 
 #[cube]
 impl Siblings {
-    /// The sibling of this unit's block of `2^level` units.
-    pub(crate) fn at(&self, level: u32, #[comptime] blueprint: Blueprint) -> Transfer {
-        let mut sibling = self.nearest;
-        if level > 0 {
-            sibling = get_transfer(&self.blocks, block_at(level, UNIT_POS, blueprint) ^ 1, blueprint);
-        }
-        sibling
+    /// The sibling of this unit's block of `2^level` units for a level from 1 on, read likewise.
+    pub(crate) fn block(&self, level: u32, #[comptime] blueprint: Blueprint) -> Transfer {
+        get_transfer(&self.blocks, block_at(level, UNIT_POS, blueprint) ^ 1, blueprint)
     }
 }
 
@@ -80,33 +85,32 @@ pub(crate) fn ascend(
 ) -> Siblings {
     let levels = comptime!(blueprint.units_per_row.ilog2());
     let shuffled = comptime!(blueprint.plane_size.max(1).ilog2().min(levels));
-    let mut nearest = own;
-    let mut whole = own;
+    let mut block = mirror(own, segment.is_right(0u32.runtime()));
+    let mut nearest = block;
     if comptime!(levels > 0) {
-        nearest = swap(own, 1u32, mail, blueprint);
-        whole = join(own, nearest, segment, 1u32.runtime());
+        nearest = swap(block, 1u32, mail, blueprint);
+        block = turn(join(block, nearest, segment.coupling_between(1u32)), 0u32.runtime(), segment);
     }
     for level in 1..shuffled {
         let mask = 1u32 << level;
-        write_block(mail, whole, level, segment, blueprint);
-        whole = join(whole, shuffle_transfer(whole, mask), segment, mask);
+        write_block(mail, block, level, segment, blueprint);
+        let sibling = shuffle_transfer(block, mask);
+        block = turn(join(block, sibling, segment.coupling_between(mask)), level, segment);
     }
     for level in comptime!(shuffled.max(1))..levels {
-        let mask = 1u32 << level;
-        write_block(mail, whole, level, segment, blueprint);
+        write_block(mail, block, level, segment, blueprint);
         sync_cube();
-        let own = block_at(level, UNIT_POS, blueprint);
-        // Read rather than chosen from one's own and the sibling: all units compose the same two matrices.
-        let is_right = (segment.position & mask) != 0;
-        let left = select(is_right, own ^ 1, own);
-        whole = compose(
-            get_transfer(mail, left, blueprint),
-            segment.coupling_between(mask),
-            get_transfer(mail, left ^ 1, blueprint),
-        );
+        let sibling = get_transfer(mail, block_at(level, UNIT_POS, blueprint) ^ 1, blueprint);
+        block = turn(join(block, sibling, segment.coupling_between(1u32 << level)), level, segment);
     }
     sync_cube();
-    Siblings { nearest, blocks: *mail, whole }
+    Siblings { nearest, blocks: *mail, whole: block }
+}
+
+/// What [`join`] made of the blocks of a level, from the outer end of this unit's, read as the next level does.
+#[cube]
+fn turn(joined: Transfer, level: u32, segment: &Segment) -> Transfer {
+    mirror(joined, segment.is_right(level) != segment.is_right(level + 1))
 }
 
 /// Down the tree: the left state before and the right state after this unit's chunk, given those at the
@@ -122,31 +126,39 @@ pub(crate) fn descend(
     let levels = comptime!(blueprint.units_per_row.ilog2());
     let mut left = left_end;
     let mut right = right_end;
-    for step in 0..levels {
-        let level = comptime!(levels - 1) - step;
-        let mask = 1u32 << level;
-        let is_right = (segment.position & mask) != 0;
-        let begin = (segment.position >> (level + 1)) << (level + 1);
-        let edge = select(is_right, begin, begin + 2 * mask);
-        let k = segment.coupling_before(edge, blueprint);
-        // A right state crosses a block as a left state crosses the block mirrored, with `b` and `c` exchanged.
-        let sibling = mirror(siblings.at(level, blueprint), !is_right);
-        let carried = carry_right(sibling, k, choose_pair(is_right, left, right));
-        left = choose_pair(is_right, carried, left);
-        right = choose_pair(is_right, right, carried);
+    for step in 1..levels {
+        let level = comptime!(levels) - step;
+        let (left_in, right_in) =
+            step_down(siblings.block(level, blueprint), level, left, right, segment, blueprint);
+        left = left_in;
+        right = right_in;
+    }
+    if comptime!(levels > 0) {
+        let (left_in, right_in) =
+            step_down(siblings.nearest, 0u32.runtime(), left, right, segment, blueprint);
+        left = left_in;
+        right = right_in;
     }
     (left, right)
 }
 
-/// The product of a block of `mask` units and its sibling.
+/// The states at the ends of this unit's block of `2^level` units from those at the ends of that block and its
+/// sibling.
 #[cube]
-fn join(own: Transfer, sibling: Transfer, segment: &Segment, mask: u32) -> Transfer {
-    let is_right = (segment.position & mask) != 0;
-    compose(
-        choose_transfer(is_right, sibling, own),
-        segment.coupling_between(mask),
-        choose_transfer(is_right, own, sibling),
-    )
+fn step_down(
+    sibling: Transfer,
+    level: u32,
+    left: Pair,
+    right: Pair,
+    segment: &Segment,
+    #[comptime] blueprint: Blueprint,
+) -> (Pair, Pair) {
+    let is_right = segment.is_right(level);
+    let begin = (segment.position >> (level + 1)) << (level + 1);
+    let edge = select(is_right, begin, begin + (2u32 << level));
+    let k = segment.coupling_before(edge, blueprint);
+    let carried = carry_right(sibling, k, choose_pair(is_right, left, right));
+    (choose_pair(is_right, carried, left), choose_pair(is_right, right, carried))
 }
 
 /// Where the matrix of the block of `unit` at a level from 1 on is kept.

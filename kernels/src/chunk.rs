@@ -1,6 +1,6 @@
-//! The sweeps over the consecutive sites of one unit, a stretch of them in registers at a time.
+//! The sweeps over the consecutive sites of one unit, half a chunk of them in registers at a time.
 //!
-//! Loops over stretches rather than straight code: a whole chunk unrolled is more instructions than a
+//! A half is straight code, and what is done to both is a loop: a whole chunk unrolled is more instructions than a
 //! multiprocessor's cache holds, and more registers than let it keep enough cubes.
 //!
 //! Nearly every chain is coupled throughout. Where a coupling inside the chunk is exactly zero the unit
@@ -11,14 +11,15 @@ use cubecl::prelude::*;
 
 use crate::blueprint::{Blueprint, GROUP};
 use crate::complex::{Complex, recur};
-use crate::projective::{Pair, cross_coupling, rescaling};
+use crate::projective::{Pair, choose_pair, cross_coupling, rescaling};
 use crate::resolvent::{Finish, quick_resolvent};
-use crate::tile::Tile;
+use crate::span::Span;
+use crate::tile::{Tile, chunk_slot, rounds};
 use crate::transfer::{Transfer, normalise_whole};
 
-/// The entries of some consecutive sites of a unit.
+/// The entries of half a chunk.
 #[derive(CubeType)]
-struct Stretch {
+struct Half {
     re: Array<f32>,
     im: Array<f32>,
     /// Coupling on the right of each site.
@@ -30,12 +31,12 @@ struct Stretch {
 }
 
 #[cube]
-impl Stretch {
-    /// The sites from `first` on of this unit's chunk; `before` is the coupling on their left.
-    fn read(tile: &Tile, first: u32, before: f32, #[comptime] blueprint: Blueprint) -> Stretch {
-        let sites = comptime!(blueprint.stretch() as usize);
+impl Half {
+    /// The sites that are staged from `slot` on; `before` is the coupling on their left.
+    fn read(tile: &Tile, slot: u32, before: f32, #[comptime] blueprint: Blueprint) -> Half {
+        let sites = comptime!(blueprint.half() as usize);
         let imaginary = comptime!(if blueprint.complex_diagonal { sites } else { 1 });
-        let mut stretch = Stretch {
+        let mut half = Half {
             re: Array::<f32>::new(sites),
             im: Array::<f32>::new(imaginary),
             couplings: Array::<f32>::new(sites),
@@ -43,16 +44,16 @@ impl Stretch {
             uniform_im: tile.uniform_im,
         };
         #[unroll]
-        for index in 0..blueprint.stretch() {
-            let d = tile.diagonal(first + index, blueprint);
+        for index in 0..blueprint.half() {
+            let d = tile.diagonal(slot + index, blueprint);
             let index_of = comptime!(index as usize);
-            stretch.re[index_of] = d.re;
+            half.re[index_of] = d.re;
             if comptime!(blueprint.complex_diagonal) {
-                stretch.im[index_of] = d.im;
+                half.im[index_of] = d.im;
             }
-            stretch.couplings[index_of] = tile.coupling(first + index, blueprint);
+            half.couplings[index_of] = tile.coupling(slot + index);
         }
-        stretch
+        half
     }
 
     fn diagonal(&self, #[comptime] index: u32, #[comptime] blueprint: Blueprint) -> Complex {
@@ -78,7 +79,7 @@ impl Stretch {
             chunk = Transfer::site(self.diagonal(0u32, blueprint));
         }
         #[unroll]
-        for index in comptime!(u32::from(open))..blueprint.stretch() {
+        for index in comptime!(u32::from(open))..blueprint.half() {
             let d = self.diagonal(index, blueprint);
             let k = self.coupling_before(index);
             // In this order: see `Pair::enter`.
@@ -99,7 +100,7 @@ impl Stretch {
     fn cuts(&self, #[comptime] blueprint: Blueprint) -> u32 {
         let mut zeros = 0u32;
         #[unroll]
-        for index in 0..blueprint.stretch() {
+        for index in 0..blueprint.half() {
             zeros += select(self.coupling_after(index) == 0.0, 1u32, 0u32);
         }
         zeros
@@ -110,129 +111,181 @@ impl Stretch {
 /// sites is exactly zero. Those beyond the end of the row, of which the chunk has `padding` sites, cut
 /// nothing: what is beyond them is never read.
 #[cube]
-pub(crate) fn summarise(
-    tile: &Tile,
-    before: f32,
-    padding: u32,
-    #[comptime] blueprint: Blueprint,
-) -> (Transfer, bool) {
-    let last = comptime!(blueprint.chunk - 1);
-    let opening = Stretch::read(tile, 0u32.runtime(), before, blueprint);
-    let mut zeros = opening.cuts(blueprint);
-    let mut chunk = opening.extend(Transfer::site(Complex::one()), true, blueprint);
-    for index in 1..tile.stretches {
-        let first = index * comptime!(blueprint.stretch());
-        let stretch = Stretch::read(tile, first, tile.coupling(first - 1, blueprint), blueprint);
-        zeros += stretch.cuts(blueprint);
-        chunk = stretch.extend(chunk, false, blueprint);
-    }
+pub(crate) fn summarise(tile: &Tile, padding: u32, #[comptime] blueprint: Blueprint) -> (Transfer, bool) {
+    let own = chunk_slot(UNIT_POS, blueprint);
+    // Nothing enters the first site.
+    let first = Half::read(tile, own, 0.0f32.runtime(), blueprint);
+    let mut zeros = first.cuts(blueprint);
+    let mut chunk = first.extend(Transfer::site(Complex::one()), true, blueprint);
+    let slot = own + comptime!(blueprint.half());
+    let second = Half::read(tile, slot, tile.coupling(slot - 1), blueprint);
+    zeros += second.cuts(blueprint);
+    chunk = second.extend(chunk, false, blueprint);
     // The coupling to the next chunk is none of its own.
-    zeros -= select(tile.coupling(last.runtime(), blueprint) == 0.0, 1u32, 0u32);
+    zeros -= select(tile.coupling_after(UNIT_POS, blueprint) == 0.0, 1u32, 0u32);
     (chunk, zeros <= padding)
 }
 
-/// The left state after this unit's chunk from the one before it, and the right state before it from the one
-/// after it.
+/// The states in the middle of this unit's chunk from those at its edges: the left state after the first half and
+/// the right state before the second, not yet over the coupling between them.
 #[cube]
-pub(crate) fn sweep(
+pub(crate) fn sweep_to_middle(
     tile: &Tile,
     before: f32,
     left: Pair,
     right: Pair,
     #[comptime] blueprint: Blueprint,
 ) -> (Pair, Pair) {
-    let sites = comptime!(blueprint.stretch());
-    let last = comptime!(blueprint.chunk - 1);
+    let sites = comptime!(blueprint.half());
+    let own = chunk_slot(UNIT_POS, blueprint);
+    let first = Half::read(tile, own, before, blueprint);
+    let second = Half::read(tile, own + sites, 0.0f32.runtime(), blueprint);
     let mut rightwards = cross_coupling(left, before);
-    let mut leftwards = cross_coupling(right, tile.coupling(last.runtime(), blueprint));
-    let mut k = before;
-    for step in 0..tile.stretches {
-        let ahead = Stretch::read(tile, step * sites, k, blueprint);
-        let behind = Stretch::read(
-            tile,
-            comptime!(blueprint.chunk - sites) - step * sites,
-            0.0f32.runtime(),
-            blueprint,
-        );
-        #[unroll]
-        for index in 0..sites {
-            rightwards.enter(ahead.diagonal(index, blueprint), ahead.coupling_before(index));
-            let mirrored = comptime!(sites - 1 - index);
-            leftwards.enter(behind.diagonal(mirrored, blueprint), behind.coupling_after(mirrored));
-            if comptime!(index % GROUP == GROUP - 1) {
-                rightwards.rescale(rescaling(rightwards));
-                leftwards.rescale(rescaling(leftwards));
-            }
+    let mut leftwards = cross_coupling(right, second.coupling_after(comptime!(sites - 1)));
+    #[unroll]
+    for index in 0..sites {
+        rightwards.enter(first.diagonal(index, blueprint), first.coupling_before(index));
+        let mirrored = comptime!(sites - 1 - index);
+        leftwards.enter(second.diagonal(mirrored, blueprint), second.coupling_after(mirrored));
+        if comptime!(index % GROUP == GROUP - 1) {
+            rightwards.rescale(rescaling(rightwards));
+            leftwards.rescale(rescaling(leftwards));
         }
-        k = ahead.coupling_after(comptime!(sites - 1));
     }
     (rightwards, leftwards)
 }
 
-/// Puts `G` in the place of the chunk's entries in the tile, from the states at its edges, and tells
-/// whether all of them can be relied on.
+/// Puts `G` in the place of the span's entries in the tile and tells whether all of them can be relied on.
 ///
-/// The sweep to the right keeps the state before each stretch. The one to the left computes those inside
-/// again: they would be two registers a site.
+/// Left states inside are computed twice in the second half of this unit's chunk, once to enter the next chunk:
+/// kept, they would be two registers a site.
 #[cube]
 pub(crate) fn resolve(
     tile: &mut Tile,
+    span: &Span,
+    finish: &Finish,
+    #[comptime] blueprint: Blueprint,
+) -> bool {
+    let sites = comptime!(blueprint.half());
+    let second = chunk_slot(UNIT_POS, blueprint) + sites;
+    let next = chunk_slot(span.next, blueprint);
+
+    let start = cross_coupling(span.left, span.coupling);
+    let mut over = start;
+    let half = Half::read(tile, second, span.coupling, blueprint);
+    #[unroll]
+    for site in 0..sites {
+        over.enter(half.diagonal(site, blueprint), half.coupling_before(site));
+        if comptime!(site % GROUP == GROUP - 1) {
+            over.rescale(rescaling(over));
+        }
+    }
+    let over = cross_coupling(span.left_over_edge(over), span.edge);
+
+    let mut right = cross_coupling(span.right, tile.coupling(next + comptime!(sites - 1)));
+    let mut reliable = true.runtime();
+    for step in rounds(0u32, blueprint)..rounds(2u32, blueprint) {
+        let in_next = step == 0;
+        if !in_next {
+            let k = tile.coupling_after(UNIT_POS, blueprint);
+            right = cross_coupling(span.right_over_edge(right), k);
+        }
+        let (right_in, ordinary) = resolve_half(
+            tile,
+            select(in_next, next, second),
+            select(in_next, span.edge, span.coupling),
+            choose_pair(in_next, over, start),
+            right,
+            finish,
+            blueprint,
+        );
+        right = right_in;
+        reliable &= ordinary;
+    }
+    reliable
+}
+
+/// [`resolve`] for the half in `slot`, from the states on both sides; returns the right state before it.
+#[cube]
+fn resolve_half(
+    tile: &mut Tile,
+    slot: u32,
     before: f32,
     left: Pair,
     right: Pair,
     finish: &Finish,
     #[comptime] blueprint: Blueprint,
-) -> bool {
-    let sites = comptime!(blueprint.stretch());
-    let count = tile.stretches;
-    let last = comptime!(blueprint.chunk - 1);
-    let mut starts = Array::<f32>::new(comptime!(4 * (blueprint.chunk / sites) as usize));
-    let mut left = cross_coupling(left, before);
-    let mut k = before;
-    keep(&mut starts, 0u32.runtime(), left);
-    for index in 1..count {
-        let stretch = Stretch::read(tile, (index - 1) * sites, k, blueprint);
-        #[unroll]
-        for site in 0..sites {
-            left.enter(stretch.diagonal(site, blueprint), stretch.coupling_before(site));
-            if comptime!(site % GROUP == GROUP - 1) {
-                left.rescale(rescaling(left));
-            }
+) -> (Pair, bool) {
+    let sites = comptime!(blueprint.half());
+    let half = Half::read(tile, slot, before, blueprint);
+    let mut states = Array::<f32>::new(comptime!(4 * sites as usize));
+    let mut left = left;
+    #[unroll]
+    for site in 0..sites {
+        left.enter(half.diagonal(site, blueprint), half.coupling_before(site));
+        keep(&mut states, site, left);
+        if comptime!(site % GROUP == GROUP - 1) {
+            left.rescale(rescaling(left));
         }
-        k = stretch.coupling_after(comptime!(sites - 1));
-        keep(&mut starts, index, left);
     }
-    let mut right = cross_coupling(right, tile.coupling(last.runtime(), blueprint));
+    // The same slots, which the compiler cannot know: else it would keep the entries beside the states.
+    let again = slot + GROUP * rounds(0u32, blueprint);
+    let mut right = right;
     let mut reliable = true.runtime();
-    for step in 0..count {
-        let index = count - 1 - step;
-        let first = index * sites;
-        let inside = tile.coupling(select(index == 0, 0u32, first - 1), blueprint);
-        let stretch = Stretch::read(tile, first, select(index == 0, before, inside), blueprint);
-        let mut states = Array::<f32>::new(comptime!(4 * sites as usize));
-        let mut left = kept(&starts, index);
-        #[unroll]
-        for site in 0..sites {
-            left.enter(stretch.diagonal(site, blueprint), stretch.coupling_before(site));
-            keep(&mut states, site, left);
-            if comptime!(site % GROUP == GROUP - 1) {
-                left.rescale(rescaling(left));
-            }
-        }
-        #[unroll]
-        for back in 0..sites {
-            let site = comptime!(sites - 1 - back);
-            let k = stretch.coupling_after(site);
-            let (entry, ordinary) = quick_resolvent(kept(&states, site), k, right, finish, blueprint);
-            reliable &= ordinary;
-            tile.put(first + site, entry, blueprint);
-            right.enter(stretch.diagonal(site, blueprint), k);
-            if comptime!(site % GROUP == 0) {
-                right.rescale(rescaling(right));
-            }
-        }
+    #[unroll]
+    for step in 0..comptime!(sites / GROUP) {
+        let first = comptime!(sites - GROUP - step * GROUP);
+        let (right_in, ordinary) =
+            resolve_group_quickly(tile, again + first, &states, first, right, finish, blueprint);
+        right = right_in;
+        reliable &= ordinary;
     }
-    reliable
+    (right, reliable)
+}
+
+/// Puts `G` in the place of the entries of the group in `slot`. `states` holds the left states after its sites from
+/// `first` on, and `right` is the right state after it; returns the one before it, and whether `G` can be relied on.
+#[cube]
+fn resolve_group_quickly(
+    tile: &mut Tile,
+    slot: u32,
+    states: &Array<f32>,
+    #[comptime] first: u32,
+    right: Pair,
+    finish: &Finish,
+    #[comptime] blueprint: Blueprint,
+) -> (Pair, bool) {
+    let mut couplings = Array::<f32>::new(comptime!(GROUP as usize));
+    let mut re = Array::<f32>::new(comptime!(GROUP as usize));
+    let mut im = Array::<f32>::new(comptime!(GROUP as usize));
+    #[unroll]
+    for index in 0..GROUP {
+        let d = tile.diagonal(slot + index, blueprint);
+        re[comptime!(index as usize)] = d.re;
+        im[comptime!(index as usize)] = d.im;
+        couplings[comptime!(index as usize)] = tile.coupling(slot + index);
+    }
+    let mut right = right;
+    let mut reliable = true.runtime();
+    #[unroll]
+    for back in 0..GROUP {
+        let index = comptime!((GROUP - 1 - back) as usize);
+        let k = couplings[index];
+        let d = Complex::new(re[index], im[index]);
+        let state = kept(states, comptime!(first + GROUP - 1 - back));
+        let (entry, ordinary) = quick_resolvent(state, k, right, finish, blueprint);
+        reliable &= ordinary;
+        right.enter(d, k);
+        re[index] = entry.re;
+        couplings[index] = entry.im;
+    }
+    right.rescale(rescaling(right));
+    #[unroll]
+    for index in 0..GROUP {
+        let entry = Complex::new(re[comptime!(index as usize)], couplings[comptime!(index as usize)]);
+        tile.put(slot + index, entry);
+    }
+    (right, reliable)
 }
 
 /// Keeps a state in a register array.

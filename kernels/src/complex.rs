@@ -5,6 +5,9 @@ use cubecl::prelude::*;
 /// Bits of the exponent of a float32.
 const EXPONENT_MASK: i32 = 0x7f80_0000;
 
+/// The same without the lowest: those of even powers of two.
+const EVEN_EXPONENTS: i32 = 0x7f00_0000;
+
 /// A complex number in registers.
 #[derive(CubeType, CubeTypeMut, Clone, Copy)]
 pub(crate) struct Complex {
@@ -130,6 +133,13 @@ pub(crate) fn exponent_bits(value: f32) -> i32 {
 #[cube]
 pub(crate) fn power_of_two_for(exponent: i32) -> f32 {
     f32::reinterpret(max(0x7f00_0000i32 - exponent, 0x0080_0000i32))
+}
+
+/// The even power of two that brings a magnitude into `[1, 4)`: one operation, where the nearest would take three. Zero
+/// for 2^127 and beyond, Inf and NaN, which only a matrix out of range has.
+#[cube]
+pub(crate) fn normalising(magnitude: f32) -> f32 {
+    f32::reinterpret((i32::reinterpret(magnitude) ^ comptime!(EVEN_EXPONENTS)) & comptime!(EVEN_EXPONENTS))
 }
 
 /// Whether either part is NaN or infinite, by its bits: a shader compiler may assume that neither exists.

@@ -33,13 +33,12 @@ pub(crate) fn swap(
 /// The transfer matrix of the unit at `UNIT_POS ^ mask` of the plane.
 #[cube]
 pub(crate) fn shuffle_transfer(value: Transfer, mask: u32) -> Transfer {
-    let flag = plane_shuffle_xor(select(value.cut, 1.0f32, 0.0f32), mask);
     Transfer::new(
         shuffle_xor(value.a, mask),
         shuffle_xor(value.b, mask),
         shuffle_xor(value.c, mask),
         shuffle_xor(value.e, mask),
-        flag != 0.0,
+        plane_shuffle_xor(value.cuts, mask),
     )
 }
 
@@ -55,7 +54,7 @@ pub(crate) fn put_transfer(
     put(mail, 1u32, value.b, place, blueprint);
     put(mail, 2u32, value.c, place, blueprint);
     put(mail, 3u32, value.e, place, blueprint);
-    mail[(comptime!(8 * blueprint.units) + place) as usize] = select(value.cut, 1.0f32, 0.0f32);
+    mail[(comptime!(8 * blueprint.units) + place) as usize] = value.cuts;
 }
 
 /// What [`put_transfer`] put there.
@@ -70,7 +69,7 @@ pub(crate) fn get_transfer(
         get(mail, 1u32, place, blueprint),
         get(mail, 2u32, place, blueprint),
         get(mail, 3u32, place, blueprint),
-        mail[(comptime!(8 * blueprint.units) + place) as usize] != 0.0,
+        mail[(comptime!(8 * blueprint.units) + place) as usize],
     )
 }
 
@@ -99,6 +98,46 @@ pub(crate) fn from_right(
         post(value, mail, blueprint);
         let other = min(UNIT_POS + 1, comptime!(blueprint.units - 1));
         Pair::new(get(mail, 0u32, other, blueprint), get(mail, 1u32, other, blueprint))
+    }
+}
+
+/// What a unit tells the one before it in its row, and the first unit the last.
+#[derive(CubeType, Clone, Copy)]
+pub(crate) struct Letter {
+    /// The right state before the second half of its chunk.
+    pub(crate) right: Pair,
+    /// Whether no coupling inside its chunk is exactly zero.
+    pub(crate) whole: bool,
+    /// The left state before its chunk: meant for the last unit of a tile.
+    pub(crate) left_end: Pair,
+}
+
+/// The letter of the unit `next`.
+#[cube]
+pub(crate) fn from_next(
+    letter: Letter,
+    next: u32,
+    mail: &mut SharedMemory<f32>,
+    #[comptime] blueprint: Blueprint,
+) -> Letter {
+    let flags = comptime!(8 * blueprint.units);
+    sync_cube();
+    put(mail, 0u32, letter.right.x, UNIT_POS, blueprint);
+    put(mail, 1u32, letter.right.y, UNIT_POS, blueprint);
+    mail[(flags + UNIT_POS) as usize] = select(letter.whole, 1.0f32, 0.0f32);
+    if comptime!(blueprint.tiled) {
+        put(mail, 2u32, letter.left_end.x, UNIT_POS, blueprint);
+        put(mail, 3u32, letter.left_end.y, UNIT_POS, blueprint);
+    }
+    sync_cube();
+    let mut left_end = Pair::start();
+    if comptime!(blueprint.tiled) {
+        left_end = Pair::new(get(mail, 2u32, next, blueprint), get(mail, 3u32, next, blueprint));
+    }
+    Letter {
+        right: Pair::new(get(mail, 0u32, next, blueprint), get(mail, 1u32, next, blueprint)),
+        whole: mail[(flags + next) as usize] != 0.0,
+        left_end,
     }
 }
 

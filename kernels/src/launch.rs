@@ -4,7 +4,7 @@ use cubecl::ir::AddressType;
 use cubecl::prelude::*;
 use cubecl::server::Handle;
 
-use crate::blueprint::{Blueprint, GROUP};
+use crate::blueprint::{Blueprint, Compiler, GROUP};
 use crate::error::BkError;
 use crate::operands::OperandsLaunch;
 use crate::options::BkOptions;
@@ -35,7 +35,8 @@ pub fn bk_core<R: Runtime>(
 ) -> Result<Routine, BkError> {
     operands.validate(problem, options)?;
     let device = client.properties();
-    let (routine, blueprint) = resolve_strategy(strategy, FORWARD, problem, options, device)?;
+    let compiler = Compiler::of(client);
+    let (routine, blueprint) = resolve_strategy(strategy, FORWARD, problem, options, compiler, device)?;
     let call = Call { client, problem, operands, options, blueprint };
     match routine {
         Routine::Serial => call.serial(),
@@ -55,7 +56,8 @@ pub fn plan_routine<R: Runtime>(
     options: &BkOptions,
     strategy: &Strategy,
 ) -> Result<Routine, BkError> {
-    resolve_strategy(strategy, FORWARD, problem, options, client.properties()).map(|(routine, _)| routine)
+    let (compiler, device) = (Compiler::of(client), client.properties());
+    resolve_strategy(strategy, FORWARD, problem, options, compiler, device).map(|(routine, _)| routine)
 }
 
 /// One call with the layout that was chosen for it.

@@ -8,6 +8,7 @@
 //! |---|---|
 //! | `complex`, `projective`, `transfer` | the arithmetic: complex numbers, states, transfer matrices |
 //! | `chunk`, `group`, `resolvent` | sweeps over sites in registers, the diagonal entry from two states |
+//! | `span` | the sites whose entries a unit computes |
 //! | `operands`, `tile`, `halo` | matrix entries in global and in shared memory |
 //! | `exchange`, `butterfly` | the scan over the units of a cube |
 //! | `routines` | the three algorithms and the choice between them |
@@ -32,6 +33,7 @@ mod problem;
 mod projective;
 mod resolvent;
 mod routines;
+mod span;
 mod tile;
 mod transfer;
 

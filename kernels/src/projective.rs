@@ -7,9 +7,7 @@
 
 use cubecl::prelude::*;
 
-use crate::complex::{
-    Complex, choose, exponent_bits, invert_normalised, larger_part, multiply, power_of_two_for, recur, scale,
-};
+use crate::complex::{Complex, choose, invert_normalised, larger_part, multiply, normalising, recur, scale};
 
 /// A pair of determinants up to a common factor.
 #[derive(CubeType, CubeTypeMut, Clone, Copy)]
@@ -62,7 +60,7 @@ pub(crate) fn enter_site(state: Pair, d: Complex, k: f32) -> Pair {
     Pair::new(recur(d, state.x, k, state.y), state.x)
 }
 
-/// Scales by a power of two so that the largest part is in `[1, 2)`: exact.
+/// Scales by a power of two so that the largest part is in `[1, 4)`: exact.
 #[cube]
 pub(crate) fn normalise(state: Pair) -> Pair {
     let factor = rescaling(state);
@@ -72,7 +70,7 @@ pub(crate) fn normalise(state: Pair) -> Pair {
 /// The power of two by which [`normalise`] multiplies.
 #[cube]
 pub(crate) fn rescaling(state: Pair) -> f32 {
-    power_of_two_for(exponent_bits(max(larger_part(state.x), larger_part(state.y))))
+    normalising(max(larger_part(state.x), larger_part(state.y)))
 }
 
 /// Divides by the larger entry, which becomes exactly 1.

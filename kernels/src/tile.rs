@@ -11,6 +11,9 @@ use crate::complex::Complex;
 use crate::group::Group;
 use crate::operands::Operands;
 
+/// Sites that a unit moves at a time where each has to be tested.
+const ROUNDS: u32 = 8;
+
 /// The rows and sites of a cube.
 #[derive(CubeType, Clone, Copy)]
 pub(crate) struct Place {
@@ -31,13 +34,11 @@ pub(crate) struct Tile {
     couplings: SharedMemory<f32>,
     /// `Im d` of a real diagonal.
     pub(crate) uniform_im: f32,
-    /// Stretches of a chunk.
-    pub(crate) stretches: u32,
 }
 
 #[cube]
 impl Tile {
-    /// Loads the tile. Its reads are done when all units have passed the next barrier.
+    /// Loads the tile. A unit may read its own chunk, and the others after the next barrier of the cube.
     pub(crate) fn load(operands: &Operands, place: Place, #[comptime] blueprint: Blueprint) -> Tile {
         let staged = comptime!(blueprint.staged() as usize);
         let imaginary = comptime!(if blueprint.complex_diagonal { staged } else { 1 });
@@ -46,63 +47,69 @@ impl Tile {
             im: SharedMemory::<f32>::new(imaginary),
             couplings: SharedMemory::<f32>::new(staged),
             uniform_im: -operands.z[1],
-            stretches: rounds(comptime!(blueprint.chunk / blueprint.stretch()), blueprint),
         };
         if is_full(operands, place, blueprint) {
-            tile.fill(operands, place, true, blueprint);
+            tile.fill(operands, place, blueprint);
         } else {
-            tile.fill(operands, place, false, blueprint);
+            tile.fill_within(operands, place, blueprint);
+        }
+        if comptime!(blueprint.crew() < blueprint.units) {
+            sync_plane();
+        } else {
+            sync_cube();
         }
         tile
     }
 
-    /// Without a bound on each site where the tile is `full`.
-    fn fill(
-        &mut self,
-        operands: &Operands,
-        place: Place,
-        #[comptime] full: bool,
-        #[comptime] blueprint: Blueprint,
-    ) {
+    /// Every site is one of the batch.
+    fn fill(&mut self, operands: &Operands, place: Place, #[comptime] blueprint: Blueprint) {
         let z = operands.z[0];
-        for batch in 0..self.stretches {
+        for batch in 0..rounds(2u32, blueprint) {
             let start = BatchStart::new(place, batch, blueprint);
             #[unroll]
-            for round in 0..blueprint.stretch() {
+            for round in 0..blueprint.half() {
                 let at = start.place_of(round, blueprint);
                 let slot = start.slot_of(round, blueprint);
-                if comptime!(full) {
-                    self.re[slot] = operands.a_re[at.row * operands.a_re_stride + at.site] - z;
-                    if comptime!(blueprint.complex_diagonal) {
-                        self.im[slot] =
-                            operands.a_im[at.row * operands.a_im_stride + at.site] + self.uniform_im;
-                    }
-                    let b = at.row * operands.b_stride + at.site;
-                    let c = at.row * operands.c_stride + at.site;
-                    if comptime!(may_end_a_row(round, blueprint)) {
-                        // The last site of a row has no coupling.
-                        let ends = at.site + 1 == operands.n;
-                        let back = select(ends, 1usize, 0usize);
-                        let k = operands.b[b - back] * operands.c[c - back];
-                        self.couplings[slot] = select(ends, 0.0f32, k);
-                    } else {
-                        self.couplings[slot] = operands.b[b] * operands.c[c];
-                    }
+                self.re[slot] = operands.a_re[at.row * operands.a_re_stride + at.site] - z;
+                if comptime!(blueprint.complex_diagonal) {
+                    self.im[slot] = operands.a_im[at.row * operands.a_im_stride + at.site] + self.uniform_im;
+                }
+                let b = at.row * operands.b_stride + at.site;
+                let c = at.row * operands.c_stride + at.site;
+                if comptime!(may_end_a_row(round, blueprint)) {
+                    // The last site of a row has no coupling.
+                    let ends = at.site + 1 == operands.n;
+                    let back = select(ends, 1usize, 0usize);
+                    let k = operands.b[b - back] * operands.c[c - back];
+                    self.couplings[slot] = select(ends, 0.0f32, k);
                 } else {
-                    let d = operands.diagonal(at.row, at.site, blueprint.complex_diagonal);
-                    self.re[slot] = d.re;
-                    if comptime!(blueprint.complex_diagonal) {
-                        self.im[slot] = d.im;
-                    }
-                    self.couplings[slot] = operands.coupling(at.row, at.site);
+                    self.couplings[slot] = operands.b[b] * operands.c[c];
                 }
             }
         }
     }
 
-    /// `d` at the site `index` of this unit's chunk.
-    pub(crate) fn diagonal(&self, index: u32, #[comptime] blueprint: Blueprint) -> Complex {
-        let slot = own_slot(index, blueprint);
+    /// With a bound on each site.
+    fn fill_within(&mut self, operands: &Operands, place: Place, #[comptime] blueprint: Blueprint) {
+        for batch in 0..rounds(comptime!(blueprint.chunk / ROUNDS), blueprint) {
+            #[unroll]
+            for round in 0..ROUNDS {
+                let index = first_index(blueprint) + (batch * ROUNDS + round) * comptime!(blueprint.crew());
+                let at = place_at(place, index, blueprint);
+                let slot = slot_at(index, blueprint) as usize;
+                let d = operands.diagonal(at.row, at.site, blueprint.complex_diagonal);
+                self.re[slot] = d.re;
+                if comptime!(blueprint.complex_diagonal) {
+                    self.im[slot] = d.im;
+                }
+                self.couplings[slot] = operands.coupling(at.row, at.site);
+            }
+        }
+    }
+
+    /// `d` at the site that is staged in `slot`.
+    pub(crate) fn diagonal(&self, slot: u32, #[comptime] blueprint: Blueprint) -> Complex {
+        let slot = slot as usize;
         let mut im = self.uniform_im;
         if comptime!(blueprint.complex_diagonal) {
             im = self.im[slot];
@@ -110,14 +117,14 @@ impl Tile {
         Complex::new(self.re[slot], im)
     }
 
-    /// The coupling on the right of the site `index` of this unit's chunk.
-    pub(crate) fn coupling(&self, index: u32, #[comptime] blueprint: Blueprint) -> f32 {
-        self.couplings[own_slot(index, blueprint)]
+    /// The coupling on the right of the site that is staged in `slot`.
+    pub(crate) fn coupling(&self, slot: u32) -> f32 {
+        self.couplings[slot as usize]
     }
 
     /// Group `group` of this unit's chunk; `before` is the coupling on the left of the chunk.
     pub(crate) fn group(&self, group: u32, before: f32, #[comptime] blueprint: Blueprint) -> Group {
-        let base = UNIT_POS * comptime!(blueprint.pitch()) + group * GROUP;
+        let base = chunk_slot(UNIT_POS, blueprint) + group * GROUP;
         let inside = self.couplings[select(group == 0, base, base - 1) as usize];
         let mut sites = Group::new(select(group == 0, before, inside));
         #[unroll]
@@ -134,14 +141,13 @@ impl Tile {
 
     /// The coupling on the right of the last site of `unit`'s chunk.
     pub(crate) fn coupling_after(&self, unit: u32, #[comptime] blueprint: Blueprint) -> f32 {
-        self.couplings[(unit * comptime!(blueprint.pitch()) + comptime!(blueprint.chunk - 1)) as usize]
+        self.coupling(chunk_slot(unit, blueprint) + comptime!(blueprint.chunk - 1))
     }
 
-    /// Puts a value in the place of an entry of this unit's chunk.
-    pub(crate) fn put(&mut self, index: u32, value: Complex, #[comptime] blueprint: Blueprint) {
-        let slot = own_slot(index, blueprint);
-        self.re[slot] = value.re;
-        self.couplings[slot] = value.im;
+    /// Puts a result in the place of the entries in `slot`.
+    pub(crate) fn put(&mut self, slot: u32, value: Complex) {
+        self.re[slot as usize] = value.re;
+        self.couplings[slot as usize] = value.im;
     }
 
     /// Writes the results; every unit must have put its own before.
@@ -153,35 +159,45 @@ impl Tile {
         #[comptime] blueprint: Blueprint,
     ) {
         if is_full(operands, place, blueprint) {
-            self.write::<V>(output, operands, place, true, blueprint);
+            self.write::<V>(output, operands, place, blueprint);
         } else {
-            self.write::<V>(output, operands, place, false, blueprint);
+            self.write_within::<V>(output, operands, place, blueprint);
         }
     }
 
-    #[allow(
-        clippy::if_same_then_else,
-        reason = "one test is made when the kernel is compiled, the other when it runs"
-    )]
     fn write<V: Size>(
         &self,
         output: &mut Array<Vector<f32, V>>,
         operands: &Operands,
         place: Place,
-        #[comptime] full: bool,
         #[comptime] blueprint: Blueprint,
     ) {
-        for batch in 0..self.stretches {
+        for batch in 0..rounds(2u32, blueprint) {
             let start = BatchStart::new(place, batch, blueprint);
             #[unroll]
-            for round in 0..blueprint.stretch() {
+            for round in 0..blueprint.half() {
                 let at = start.place_of(round, blueprint);
                 let slot = start.slot_of(round, blueprint);
-                let entry = paired::<V>(self.re[slot], self.couplings[slot]);
-                if comptime!(full) {
-                    output[at.row * operands.n + at.site] = entry;
-                } else if (at.row < operands.batch) & (at.site < operands.n) {
-                    output[at.row * operands.n + at.site] = entry;
+                output[at.row * operands.n + at.site] = paired::<V>(self.re[slot], self.couplings[slot]);
+            }
+        }
+    }
+
+    fn write_within<V: Size>(
+        &self,
+        output: &mut Array<Vector<f32, V>>,
+        operands: &Operands,
+        place: Place,
+        #[comptime] blueprint: Blueprint,
+    ) {
+        for batch in 0..rounds(comptime!(blueprint.chunk / ROUNDS), blueprint) {
+            #[unroll]
+            for round in 0..ROUNDS {
+                let index = first_index(blueprint) + (batch * ROUNDS + round) * comptime!(blueprint.crew());
+                let at = place_at(place, index, blueprint);
+                let slot = slot_at(index, blueprint) as usize;
+                if (at.row < operands.batch) & (at.site < operands.n) {
+                    output[at.row * operands.n + at.site] = paired::<V>(self.re[slot], self.couplings[slot]);
                 }
             }
         }
@@ -220,14 +236,13 @@ struct BatchStart {
 #[cube]
 impl BatchStart {
     fn new(tile: Place, batch: u32, #[comptime] blueprint: Blueprint) -> BatchStart {
-        let sites = comptime!(blueprint.stretch() * blueprint.units);
-        let index = batch * sites + UNIT_POS;
+        let index = first_index(blueprint) + batch * comptime!(blueprint.half() * blueprint.crew());
         BatchStart { tile, place: place_at(tile, index, blueprint), index, slot: slot_at(index, blueprint) }
     }
 
     /// The site of a round.
     fn place_of(self, #[comptime] round: u32, #[comptime] blueprint: Blueprint) -> Place {
-        let ahead = comptime!(round * blueprint.units);
+        let ahead = comptime!(round * blueprint.crew());
         if comptime!(rows_of_batch(blueprint).is_some()) {
             let rows = comptime!((ahead / blueprint.tile()) as usize);
             let sites = comptime!((ahead % blueprint.tile()) as usize);
@@ -239,8 +254,8 @@ impl BatchStart {
 
     /// Where the site of a round is staged.
     fn slot_of(self, #[comptime] round: u32, #[comptime] blueprint: Blueprint) -> usize {
-        let ahead = comptime!(round * blueprint.units);
-        if comptime!(blueprint.units.is_multiple_of(blueprint.chunk)) {
+        let ahead = comptime!(round * blueprint.crew());
+        if comptime!(blueprint.crew().is_multiple_of(blueprint.chunk)) {
             (self.slot + comptime!(ahead / blueprint.chunk * blueprint.pitch())) as usize
         } else {
             slot_at(self.index + ahead, blueprint) as usize
@@ -251,19 +266,26 @@ impl BatchStart {
 /// Rows that a batch ends, where its rounds lie alike in every batch: where a batch is some whole rows, or a
 /// row some whole batches of which the last ends it.
 fn rows_of_batch(blueprint: Blueprint) -> Option<u32> {
-    let (tile, batch) = (blueprint.tile(), blueprint.stretch() * blueprint.units);
-    let whole_rounds = tile.is_multiple_of(blueprint.units);
+    let (tile, batch) = (blueprint.tile(), blueprint.half() * blueprint.crew());
+    let whole_rounds = tile.is_multiple_of(blueprint.crew());
     (whole_rounds && (batch.is_multiple_of(tile) || tile.is_multiple_of(batch))).then(|| batch / tile)
 }
 
 /// Whether a site of this round can be the last of its row in a full tile.
 fn may_end_a_row(round: u32, blueprint: Blueprint) -> bool {
-    let sites = (round + 1) * blueprint.units;
+    let sites = (round + 1) * blueprint.crew();
     match rows_of_batch(blueprint) {
         None => true,
-        Some(0) => round + 1 == blueprint.stretch(),
+        Some(0) => round + 1 == blueprint.half(),
         Some(_) => sites.is_multiple_of(blueprint.tile()),
     }
+}
+
+/// Index in the tile of the site that this unit moves first. A crew moves the chunks of its own units.
+#[cube]
+fn first_index(#[comptime] blueprint: Blueprint) -> u32 {
+    let crew = comptime!(blueprint.crew());
+    (UNIT_POS / crew) * comptime!(blueprint.crew() * blueprint.chunk) + UNIT_POS % crew
 }
 
 /// The site with this index in the tile.
@@ -280,10 +302,10 @@ fn slot_at(index: u32, #[comptime] blueprint: Blueprint) -> u32 {
     (index / chunk) * comptime!(blueprint.pitch()) + index % chunk
 }
 
-/// Where the site `index` of this unit's chunk is staged.
+/// Where the first site of a unit's chunk is staged.
 #[cube]
-fn own_slot(index: u32, #[comptime] blueprint: Blueprint) -> usize {
-    (UNIT_POS * comptime!(blueprint.pitch()) + index) as usize
+pub(crate) fn chunk_slot(unit: u32, #[comptime] blueprint: Blueprint) -> u32 {
+    unit * comptime!(blueprint.pitch())
 }
 
 /// `(re, im)` as one vector of the output.

@@ -12,7 +12,7 @@
 
 use cubecl::prelude::*;
 
-use crate::complex::{Complex, choose, cross, exponent_bits, larger_part, power_of_two_for, recur, scale};
+use crate::complex::{Complex, choose, cross, larger_part, normalising, recur, scale};
 use crate::projective::{Pair, choose_pair, cross_coupling, normalise};
 
 /// The transfer matrix of a chunk.
@@ -22,33 +22,38 @@ pub(crate) struct Transfer {
     pub(crate) b: Complex,
     pub(crate) c: Complex,
     pub(crate) e: Complex,
-    /// Whether a coupling inside the chunk is exactly zero.
-    pub(crate) cut: bool,
+    /// 1 where a coupling inside the chunk is exactly zero, else 0: a float, since it travels with the others.
+    pub(crate) cuts: f32,
 }
 
 #[cube]
 impl Transfer {
-    pub(crate) fn new(a: Complex, b: Complex, c: Complex, e: Complex, cut: bool) -> Transfer {
-        Transfer { a, b, c, e, cut }
+    pub(crate) fn new(a: Complex, b: Complex, c: Complex, e: Complex, cuts: f32) -> Transfer {
+        Transfer { a, b, c, e, cuts }
     }
 
     /// The chunk of the single site `d`: `[[d, 1], [1, 0]]`.
     pub(crate) fn site(d: Complex) -> Transfer {
-        Transfer { a: d, b: Complex::one(), c: Complex::one(), e: Complex::zero(), cut: false.runtime() }
+        Transfer { a: d, b: Complex::one(), c: Complex::one(), e: Complex::zero(), cuts: 0.0f32.runtime() }
+    }
+
+    /// Whether a coupling inside the chunk is exactly zero.
+    pub(crate) fn is_cut(self) -> bool {
+        self.cuts != 0.0
     }
 }
 
-/// The chunk read from its other end, where `mirrors`: `b` and `c` change places, or the pairs of the two outer
+/// The chunk read from its other end, where `mirrors`: `b` and `c` change places, and the pairs of the two outer
 /// blocks of a cut chunk.
 #[cube]
 pub(crate) fn mirror(chunk: Transfer, mirrors: bool) -> Transfer {
-    let ends = mirrors & chunk.cut;
+    let ends = mirrors & chunk.is_cut();
     Transfer::new(
         choose(ends, chunk.e, chunk.a),
         choose(mirrors, chunk.c, chunk.b),
         choose(mirrors, chunk.b, chunk.c),
         choose(ends, chunk.a, chunk.e),
-        chunk.cut,
+        chunk.cuts,
     )
 }
 
@@ -56,17 +61,17 @@ pub(crate) fn mirror(chunk: Transfer, mirrors: bool) -> Transfer {
 #[cube]
 pub(crate) fn extend(chunk: Transfer, d: Complex, k: f32) -> Transfer {
     let cuts_here = k == 0.0;
-    let first_cut = cuts_here & !chunk.cut;
+    let first_cut = cuts_here & !chunk.is_cut();
     // At the first cut the right-out pair (a, b) is complete: it moves to (e, b) and stays.
     let e = choose(first_cut, chunk.a, chunk.e);
     let left = cross_coupling(Pair::new(chunk.a, chunk.c), k);
-    let cut = chunk.cut | cuts_here;
+    let cut = chunk.is_cut() | cuts_here;
     Transfer::new(
         recur(d, left.x, k, left.y),
         choose(cut, chunk.b, recur(d, chunk.b, k, e)),
         left.x,
         choose(cut, e, chunk.b),
-        cut,
+        select(cuts_here, 1.0f32, chunk.cuts),
     )
 }
 
@@ -76,14 +81,14 @@ pub(crate) fn normalise_transfer(chunk: Transfer) -> Transfer {
     let left = max(larger_part(chunk.a), larger_part(chunk.c));
     let right = max(larger_part(chunk.b), larger_part(chunk.e));
     let both = max(left, right);
-    let left_factor = power_of_two_for(exponent_bits(select(chunk.cut, left, both)));
-    let right_factor = power_of_two_for(exponent_bits(select(chunk.cut, right, both)));
+    let left_factor = normalising(select(chunk.is_cut(), left, both));
+    let right_factor = normalising(select(chunk.is_cut(), right, both));
     Transfer::new(
         scale(left_factor, chunk.a),
         scale(right_factor, chunk.b),
         scale(left_factor, chunk.c),
         scale(right_factor, chunk.e),
-        chunk.cut,
+        chunk.cuts,
     )
 }
 
@@ -92,63 +97,56 @@ pub(crate) fn normalise_transfer(chunk: Transfer) -> Transfer {
 pub(crate) fn normalise_whole(chunk: Transfer) -> Transfer {
     let left = max(larger_part(chunk.a), larger_part(chunk.c));
     let right = max(larger_part(chunk.b), larger_part(chunk.e));
-    let factor = power_of_two_for(exponent_bits(max(left, right)));
+    let factor = normalising(max(left, right));
     Transfer::new(
         scale(factor, chunk.a),
         scale(factor, chunk.b),
         scale(factor, chunk.c),
         scale(factor, chunk.e),
-        false.runtime(),
+        0.0f32.runtime(),
     )
 }
 
 /// A left state after it entered `chunk` over coupling `k` and left it on the right.
 #[cube]
 pub(crate) fn carry_right(chunk: Transfer, k: f32, state: Pair) -> Pair {
-    let state = cross_coupling(state, k);
     let y = scale(k, state.y);
     let through = Pair::new(cross(chunk.a, state.x, chunk.b, y), cross(chunk.c, state.x, chunk.e, y));
-    normalise(choose_pair(chunk.cut, Pair::new(chunk.a, chunk.c), through))
+    // What comes over a cut is nothing, and nothing crosses a chunk with one.
+    let alone = chunk.is_cut() | (k == 0.0);
+    normalise(choose_pair(alone, Pair::new(chunk.a, chunk.c), through))
 }
 
 /// A right state after it entered `chunk` over coupling `k` and left it on the left.
 #[cube]
 pub(crate) fn carry_left(chunk: Transfer, k: f32, state: Pair) -> Pair {
-    let state = cross_coupling(state, k);
-    let y = scale(k, state.y);
-    let through = Pair::new(cross(chunk.a, state.x, chunk.c, y), cross(chunk.b, state.x, chunk.e, y));
-    normalise(choose_pair(chunk.cut, Pair::new(chunk.e, chunk.b), through))
+    carry_right(mirror(chunk, true), k, state)
+}
+
+/// The chunk made of `own` and of its sibling, `k` being the coupling between them. Both are read so that they end, on
+/// their right as it were, where they meet. So is the whole: from the outer end of `own` to that of the sibling.
+#[cube]
+pub(crate) fn join(own: Transfer, sibling: Transfer, k: f32) -> Transfer {
+    let kc = scale(k, own.c);
+    let ke = scale(k, own.e);
+    let mut whole = normalise_whole(Transfer::new(
+        cross(own.a, sibling.a, kc, sibling.c),
+        cross(own.b, sibling.a, ke, sibling.c),
+        cross(own.a, sibling.b, kc, sibling.e),
+        cross(own.b, sibling.b, ke, sibling.e),
+        0.0f32.runtime(),
+    ));
+    if (own.cuts + sibling.cuts != 0.0) | (k == 0.0) {
+        // Both are normalised.
+        let far = carry_left(sibling, k, Pair::new(own.a, own.c));
+        let near = carry_left(own, k, Pair::new(sibling.a, sibling.c));
+        whole = Transfer::new(far.x, near.y, far.y, near.x, 1.0f32.runtime());
+    }
+    whole
 }
 
 /// The chunk made of `left` and `right` with coupling `k` between them.
 #[cube]
 pub(crate) fn compose(left: Transfer, k: f32, right: Transfer) -> Transfer {
-    let kc = scale(k, left.c);
-    let ke = scale(k, left.e);
-    let mut whole = normalise_whole(Transfer::new(
-        cross(right.a, left.a, right.b, kc),
-        cross(right.a, left.b, right.b, ke),
-        cross(right.c, left.a, right.e, kc),
-        cross(right.c, left.b, right.e, ke),
-        false.runtime(),
-    ));
-    if left.cut | right.cut | (k == 0.0) {
-        // Both are normalised.
-        let left_out = carry_right(right, k, Pair::new(left.a, left.c));
-        let right_pair = Pair::new(choose(right.cut, right.e, right.a), right.b);
-        let right_out = carry_left(left, k, right_pair);
-        whole = Transfer::new(left_out.x, right_out.y, left_out.y, right_out.x, true.runtime());
-    }
-    whole
-}
-
-#[cube]
-pub(crate) fn choose_transfer(condition: bool, yes: Transfer, no: Transfer) -> Transfer {
-    Transfer::new(
-        choose(condition, yes.a, no.a),
-        choose(condition, yes.b, no.b),
-        choose(condition, yes.c, no.c),
-        choose(condition, yes.e, no.e),
-        select(condition, yes.cut, no.cut),
-    )
+    join(left, mirror(right, true), k)
 }

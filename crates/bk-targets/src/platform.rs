@@ -7,6 +7,8 @@ use bk_harness::memory::MemoryProbe;
 use bk_harness::workload::Failure;
 use burn::tensor::backend::{Backend, BackendTypes};
 
+#[cfg(all(feature = "cuda", feature = "wgpu"))]
+mod clocks;
 #[cfg(any(feature = "ndarray", feature = "flex"))]
 pub(crate) mod cpu;
 #[cfg(any(feature = "cuda", feature = "wgpu"))]

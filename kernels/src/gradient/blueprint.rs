@@ -2,7 +2,7 @@
 
 use cubecl::ir::DeviceProperties;
 
-use crate::blueprint::{Blueprint, MAIL_FLOATS};
+use crate::blueprint::{Blueprint, Compiler, MAIL_FLOATS};
 use crate::error::BkError;
 use crate::options::BkOptions;
 use crate::problem::BkProblem;
@@ -57,10 +57,10 @@ impl GradientBlueprint {
 
     /// Bytes of shared memory that a cube takes.
     pub(crate) fn shared_bytes(&self) -> usize {
-        let Blueprint { chunk, units, complex_diagonal, .. } = self.base;
+        let Blueprint { units, complex_diagonal, .. } = self.base;
         // Diagonal, couplings or their factors, cotangent.
         let arrays = 3 + 1 + u64::from(complex_diagonal) + u64::from(self.keeps_factors());
-        let staged = u64::from(units).saturating_mul(arrays * (u64::from(chunk) + 1));
+        let staged = u64::from(units).saturating_mul(arrays * u64::from(self.base.pitch()));
         let halo = 4 * u64::from(self.base.halo());
         let floats = staged.saturating_add(u64::from(MAIL_FLOATS + 1) * u64::from(units) + halo);
         usize::try_from(floats.saturating_mul(4)).unwrap_or(usize::MAX)
@@ -80,13 +80,15 @@ pub(crate) fn resolve_backward(
         let reason = "the backward pass has no such routine; use `cube` or `multi-cube`".to_owned();
         return Err(BkError::Strategy { routine: "serial", reason });
     }
+    // Wider spacing was no faster here (`docs/perf-log.md`), and would leave less of shared memory.
+    let compiler = Compiler::Other;
     let limit = device.hardware.max_shared_memory_size;
     // What a cube holds is inferred for the forward pass; here it takes smaller ones, and then a row that fitted into
     // one may take several.
     let mut units = strategy.units;
     loop {
         let (routine, base) =
-            resolve_strategy(&Strategy { units, ..*strategy }, BACKWARD, problem, options, device)?;
+            resolve_strategy(&Strategy { units, ..*strategy }, BACKWARD, problem, options, compiler, device)?;
         let blueprint = GradientBlueprint { base, wanted };
         if blueprint.shared_bytes() <= limit {
             return Ok((routine, blueprint));

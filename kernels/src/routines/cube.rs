@@ -5,14 +5,15 @@ use cubecl::prelude::*;
 use crate::blueprint::{Blueprint, GROUP};
 use crate::butterfly::{Segment, ascend, descend};
 use crate::chunk::{self, keep, kept};
-use crate::exchange::{from_left, from_right};
+use crate::exchange::{Letter, from_next};
 use crate::group::{Entries, extend_by_group, resolve_group, sweep_left, sweep_right};
 use crate::halo::Halo;
 use crate::operands::Operands;
-use crate::projective::{Pair, canonicalise, choose_pair};
+use crate::projective::{Pair, canonicalise};
 use crate::resolvent::Finish;
 use crate::routines::multi_cube::{Edges, group_from_memory};
-use crate::tile::{Place, Tile, rounds};
+use crate::span::Span;
+use crate::tile::{Place, Tile, chunk_slot, rounds};
 use crate::transfer::Transfer;
 
 /// Resolvent diagonals of several rows a cube, or, `tiled`, of one tile of a row whose states at both
@@ -34,24 +35,23 @@ pub(crate) fn cube_kernel<V: Size>(
     let mut mail = SharedMemory::<f32>::new(comptime!(blueprint.mail() as usize));
     let mut tile = Tile::load(operands, place, blueprint);
     let halo = Halo::load(operands, place, blueprint);
+    let (own, whole) = summarise(&tile, operands, place, blueprint);
     let segment = segment_of(operands, &tile, place, blueprint);
     let before = segment.couplings[UNIT_POS as usize];
-
-    let padding = padding(operands, place, blueprint);
-    let (own, whole) = summarise(&tile, before, padding, blueprint);
     let siblings = ascend(own, &segment, &mut mail, blueprint);
     let ends = Edges::scanned(edges, tiles, blueprint);
     let (left, right) = descend(&siblings, &segment, ends.left, ends.right, blueprint);
 
-    let (rightwards, leftwards) = sweep(&tile, before, whole, left, right, blueprint);
-    let (left, right) = polish(&halo, edges, tiles, rightwards, leftwards, &mut mail, blueprint);
+    let (left, right) = meet(&tile, before, whole, left, right, blueprint);
+    let (span, whole) =
+        span_of(&tile, &halo, edges, tiles, &segment, left, right, whole, &mut mail, blueprint);
 
     let mut done = false.runtime();
     if whole {
-        done = chunk::resolve(&mut tile, before, left, right, finish, blueprint);
+        done = chunk::resolve(&mut tile, &span, finish, blueprint);
     }
     if !done {
-        resolve_with_care(&mut tile, operands, place, left, right, finish, blueprint);
+        resolve_with_care(&mut tile, operands, place, &span, finish, blueprint);
     }
     sync_cube();
     tile.store::<V>(output, operands, place, blueprint);
@@ -69,7 +69,7 @@ pub(crate) fn place_of_cube(tiles: usize, #[comptime] blueprint: Blueprint) -> P
     }
 }
 
-/// Collects the couplings between the chunks. Holds the barrier after which the tile may be read.
+/// Collects the couplings between the chunks. Holds the barrier after which all of the tile may be read.
 #[cube]
 pub(crate) fn segment_of(
     operands: &Operands,
@@ -85,17 +85,21 @@ pub(crate) fn segment_of(
         first_coupling = operands.coupling_before(place.row, place.site);
         last_coupling = operands.coupling_before(place.row, end);
     }
+    // Those on the left: each unit has the one for its neighbour, and the first of the row its own.
     let mut couplings = SharedMemory::<f32>::new(comptime!(blueprint.units as usize));
-    sync_cube();
-    let before = tile.coupling_after(select(position == 0, UNIT_POS, UNIT_POS - 1), blueprint);
-    couplings[UNIT_POS as usize] = select(position == 0, first_coupling, before);
+    if position == 0 {
+        couplings[UNIT_POS as usize] = first_coupling;
+    }
+    if position < comptime!(blueprint.units_per_row - 1) {
+        couplings[(UNIT_POS + 1) as usize] = tile.coupling_after(UNIT_POS, blueprint);
+    }
     sync_cube();
     Segment { first_unit: UNIT_POS - position, position, first_coupling, last_coupling, couplings }
 }
 
 /// Sites of this unit's chunk that are beyond the end of the row, or of a row that is beyond the batch.
 #[cube]
-pub(crate) fn padding(operands: &Operands, place: Place, #[comptime] blueprint: Blueprint) -> u32 {
+fn padding(operands: &Operands, place: Place, #[comptime] blueprint: Blueprint) -> u32 {
     let chunk = blueprint.chunk;
     let row = place.row + (UNIT_POS / blueprint.units_per_row) as usize;
     let end = place.site + ((UNIT_POS % blueprint.units_per_row + 1) * chunk) as usize;
@@ -107,23 +111,28 @@ pub(crate) fn padding(operands: &Operands, place: Place, #[comptime] blueprint: 
 #[cube]
 pub(crate) fn summarise(
     tile: &Tile,
-    before: f32,
-    padding: u32,
+    operands: &Operands,
+    place: Place,
     #[comptime] blueprint: Blueprint,
 ) -> (Transfer, bool) {
-    let (mut transfer, whole) = chunk::summarise(tile, before, padding, blueprint);
+    let (mut transfer, whole) = chunk::summarise(tile, padding(operands, place, blueprint), blueprint);
     if !whole {
-        transfer = extend_by_group(transfer, &tile.group(0, before, blueprint), true);
+        // Nothing enters the first group.
+        let none = 0.0f32.runtime();
+        transfer = extend_by_group(transfer, &tile.group(0, none, blueprint), true);
         for group in 1..rounds(comptime!(blueprint.chunk / GROUP), blueprint) {
-            transfer = extend_by_group(transfer, &tile.group(group, before, blueprint), false);
+            transfer = extend_by_group(transfer, &tile.group(group, none, blueprint), false);
         }
     }
     (transfer, whole)
 }
 
-/// Sweeps over this unit's chunk in both directions, from the states at its edges.
+/// Sweeps from both edges of this unit's chunk to its middle.
+///
+/// A composed matrix is nearly of rank one, and a state can sit in the direction that it contracts: then the scanned
+/// state is off by far more than rounding. A sweep over some sites forgets that direction.
 #[cube]
-fn sweep(
+fn meet(
     tile: &Tile,
     before: f32,
     whole: bool,
@@ -134,56 +143,65 @@ fn sweep(
     let mut rightwards = canonicalise(left);
     let mut leftwards = canonicalise(right);
     if whole {
-        let (right_end, left_end) = chunk::sweep(tile, before, rightwards, leftwards, blueprint);
-        rightwards = right_end;
-        leftwards = left_end;
+        let (left_in, right_in) = chunk::sweep_to_middle(tile, before, rightwards, leftwards, blueprint);
+        rightwards = left_in;
+        leftwards = right_in;
     } else {
-        let groups = rounds(comptime!(blueprint.chunk / GROUP), blueprint);
-        for group in 0..groups {
+        let half = rounds(comptime!(blueprint.half() / GROUP), blueprint);
+        for group in 0..half {
             rightwards = sweep_right(rightwards, &tile.group(group, before, blueprint));
-            leftwards = sweep_left(leftwards, &tile.group(groups - 1 - group, before, blueprint));
+            leftwards = sweep_left(leftwards, &tile.group(2 * half - 1 - group, before, blueprint));
         }
     }
     (canonicalise(rightwards), canonicalise(leftwards))
 }
 
-/// Replaces the scanned states by ones that a neighbour swept to this unit's edge.
-///
-/// A composed matrix is nearly of rank one, and a state can sit in the direction that it contracts: then
-/// the scanned state is off by far more than rounding. One sweep over a chunk forgets that direction.
-/// The neighbours of the first and the last unit of a tile are in other cubes, so those units sweep the
-/// chunk beyond the edge themselves.
+/// The sites between the middles of this unit's chunk and the next, and whether no coupling in either is exactly
+/// zero. At the ends of a tile nothing was swept by a neighbour, for that is another cube: its first and its last
+/// unit sweep the chunk beyond themselves.
 #[cube]
-fn polish(
+#[allow(clippy::too_many_arguments, reason = "kernel state is passed flat")]
+fn span_of(
+    tile: &Tile,
     halo: &Halo,
     edges: &Array<f32>,
     tiles: usize,
-    rightwards: Pair,
-    leftwards: Pair,
+    segment: &Segment,
+    left: Pair,
+    right: Pair,
+    whole: bool,
     mail: &mut SharedMemory<f32>,
     #[comptime] blueprint: Blueprint,
-) -> (Pair, Pair) {
-    let from_left = from_left(rightwards, mail, blueprint);
-    let from_right = from_right(leftwards, mail, blueprint);
-
-    let position = UNIT_POS % comptime!(blueprint.units_per_row);
+) -> (Span, bool) {
+    let wraps = segment.position == comptime!(blueprint.units_per_row - 1);
     let mut left_end = Pair::start();
     let mut right_end = Pair::start();
     if comptime!(blueprint.tiled) {
-        if position == 0 {
+        if segment.position == 0 {
             left_end = Edges::polished_left(edges, halo, tiles, blueprint);
         }
-        if position == comptime!(blueprint.units_per_row - 1) {
+        if wraps {
             right_end = Edges::polished_right(edges, halo, tiles, blueprint);
         }
     }
-    (
-        choose_pair(position == 0, left_end, from_left),
-        choose_pair(position == comptime!(blueprint.units_per_row - 1), right_end, from_right),
-    )
+    let middle = chunk_slot(UNIT_POS, blueprint) + comptime!(blueprint.half() - 1);
+    let coupling = tile.coupling(middle);
+    let next = select(wraps, segment.first_unit, UNIT_POS + 1);
+    let letter = from_next(Letter { right, whole, left_end }, next, mail, blueprint);
+    let span = Span {
+        next,
+        wraps,
+        left,
+        coupling,
+        edge: segment.couplings[next as usize],
+        right: letter.right,
+        left_end: letter.left_end,
+        right_end,
+    };
+    (span, whole & letter.whole)
 }
 
-/// [`Chunk::resolve`] for a chunk with cuts or with entries that need care: sweeps right keeping the state
+/// [`chunk::resolve`] for a span with cuts or with entries that need care: sweeps right keeping the state
 /// at the start of each group, then left computing the entries. Rare, so it is short rather than fast: it
 /// reads the entries from global memory, since the tile may hold results already.
 #[cube]
@@ -191,33 +209,37 @@ fn resolve_with_care(
     tile: &mut Tile,
     operands: &Operands,
     place: Place,
-    left: Pair,
-    right: Pair,
+    span: &Span,
     finish: &Finish,
     #[comptime] blueprint: Blueprint,
 ) {
-    let groups = rounds(comptime!(blueprint.chunk / GROUP), blueprint);
-    let unit = (UNIT_POS % blueprint.units_per_row) as usize;
+    let half = rounds(comptime!(blueprint.half() / GROUP), blueprint);
     let row = place.row + (UNIT_POS / blueprint.units_per_row) as usize;
-    let first = place.site + unit * comptime!(blueprint.chunk as usize);
     let mut starts = Array::<f32>::new(comptime!(blueprint.chunk as usize));
-    let mut left = left;
-    for group in 0..groups {
+    let mut left = span.left;
+    for group in 0..2 * half {
+        if group == half {
+            left = span.left_over_edge(left);
+        }
         keep(&mut starts, group, left);
-        let site = first + (group * GROUP) as usize;
+        let site = place.site + span.first_site(group, half, blueprint);
         left = sweep_right(left, &group_from_memory(operands, row, site, blueprint));
     }
-    let mut right = right;
+    let mut right = span.right;
     let mut entries = Entries::new();
-    for step in 0..groups {
-        let group = groups - 1 - step;
+    for step in 0..2 * half {
+        let group = 2 * half - 1 - step;
+        if group + 1 == half {
+            right = span.right_over_edge(right);
+        }
         let start = kept(&starts, group);
-        let site = first + (group * GROUP) as usize;
+        let site = place.site + span.first_site(group, half, blueprint);
         let sites = group_from_memory(operands, row, site, blueprint);
         right = resolve_group(start, right, &sites, &mut entries, finish, blueprint);
+        let slot = span.slot(group, half, blueprint);
         #[unroll]
         for index in 0..GROUP {
-            tile.put(group * GROUP + index, entries.at(index), blueprint);
+            tile.put(slot + index, entries.at(index));
         }
     }
 }

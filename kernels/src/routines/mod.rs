@@ -7,7 +7,7 @@ pub(crate) mod serial;
 use cubecl::ir::DeviceProperties;
 use cubecl::ir::features::Plane;
 
-use crate::blueprint::{Blueprint, GROUP};
+use crate::blueprint::{Blueprint, CHUNKS, Compiler};
 use crate::error::BkError;
 use crate::options::{BkOptions, NonFinite};
 use crate::problem::BkProblem;
@@ -67,7 +67,7 @@ impl Routine {
 pub struct Strategy {
     /// The algorithm.
     pub routine: Option<Routine>,
-    /// Sites of a unit, a multiple of 4.
+    /// Sites of a unit: 8, 16 or 32.
     pub chunk: Option<u32>,
     /// Units of a cube, a power of two.
     pub units: Option<u32>,
@@ -88,12 +88,14 @@ pub(crate) fn resolve_strategy(
     layout: Layout,
     problem: &BkProblem,
     options: &BkOptions,
+    compiler: Compiler,
     device: &DeviceProperties,
 ) -> Result<(Routine, Blueprint), BkError> {
     let mut blueprint = Blueprint {
         chunk: strategy.chunk.unwrap_or(layout.chunk),
         units: strategy.units.unwrap_or(layout.units.min(device.hardware.max_units_per_cube)),
         units_per_row: 1,
+        compiler,
         plane_size: strategy.plane_size.unwrap_or_else(|| uniform_plane_size(device)),
         complex_diagonal: problem.complex_diagonal,
         tiled: false,
@@ -182,8 +184,8 @@ fn check_layout(
     let routine = routine.map_or("auto", Routine::name);
     let Blueprint { chunk, units, plane_size, .. } = *blueprint;
     let wrong = |reason: String| Err(BkError::Strategy { routine, reason });
-    if chunk == 0 || !chunk.is_multiple_of(GROUP) {
-        return wrong(format!("a chunk of {chunk} sites is not a positive multiple of {GROUP}"));
+    if !CHUNKS.contains(&chunk) {
+        return wrong(format!("a chunk of {chunk} sites is not one of {CHUNKS:?}"));
     }
     if units < 2 || !units.is_power_of_two() {
         return wrong(format!("{units} units a cube are not a power of two above 1"));

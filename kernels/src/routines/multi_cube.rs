@@ -13,9 +13,9 @@ use crate::group::{Group, sweep_left, sweep_right};
 use crate::halo::Halo;
 use crate::operands::Operands;
 use crate::projective::{Pair, canonicalise};
-use crate::routines::cube::{padding, place_of_cube, segment_of, summarise};
+use crate::routines::cube::{place_of_cube, segment_of, summarise};
 use crate::tile::{Tile, rounds};
-use crate::transfer::{Transfer, carry_left, carry_right, compose};
+use crate::transfer::{Transfer, carry_left, carry_right, compose, join, mirror};
 
 /// Floats of a transfer matrix in global memory, flag included.
 const MATRIX: usize = 9;
@@ -117,28 +117,29 @@ pub(crate) fn reduce_kernel(
     let place = place_of_cube(tiles, blueprint);
     let mut mail = SharedMemory::<f32>::new(comptime!(blueprint.mail() as usize));
     let tile = Tile::load(operands, place, blueprint);
+    let (own, _whole) = summarise(&tile, operands, place, blueprint);
     let segment = segment_of(operands, &tile, place, blueprint);
-    let padding = padding(operands, place, blueprint);
-    let (own, _whole) = summarise(&tile, segment.couplings[UNIT_POS as usize], padding, blueprint);
     let siblings = ascend(own, &segment, &mut mail, blueprint);
 
     // The siblings of the last unit are, together, all units but itself; so are those of the first.
     let levels = comptime!(blueprint.units_per_row.ilog2());
     let base = CUBE_POS * comptime!(SUMMARY);
     let last = comptime!(blueprint.units - 1);
-    let mut rest = siblings.at(0u32.runtime(), blueprint);
     if UNIT_POS == 0 {
+        // They are on its right, and read from there.
+        let mut rest = mirror(siblings.nearest, true);
         for level in 1u32..levels {
             let k = segment.coupling_before(1u32 << level, blueprint);
-            rest = compose(rest, k, siblings.at(level, blueprint));
+            rest = join(rest, siblings.block(level, blueprint), k);
         }
         write_transfer(summaries, base, siblings.whole);
         write_transfer(summaries, base + comptime!(2 * MATRIX), rest);
     }
     if UNIT_POS == last {
+        let mut rest = siblings.nearest;
         for level in 1u32..levels {
             let k = segment.coupling_before(blueprint.units - (1u32 << level), blueprint);
-            rest = compose(siblings.at(level, blueprint), k, rest);
+            rest = compose(siblings.block(level, blueprint), k, rest);
         }
         write_transfer(summaries, base + comptime!(MATRIX), rest);
     }
@@ -264,7 +265,7 @@ fn read_transfer(array: &Array<f32>, base: usize) -> Transfer {
         read_complex(array, base + 2),
         read_complex(array, base + 4),
         read_complex(array, base + 6),
-        array[base + 8] != 0.0,
+        array[base + 8],
     )
 }
 
@@ -286,5 +287,5 @@ fn write_transfer(array: &mut Array<f32>, base: usize, value: Transfer) {
     write_complex(array, base + 2, value.b);
     write_complex(array, base + 4, value.c);
     write_complex(array, base + 6, value.e);
-    array[base + 8] = select(value.cut, 1.0f32, 0.0f32);
+    array[base + 8] = value.cuts;
 }

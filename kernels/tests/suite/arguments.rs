@@ -183,7 +183,7 @@ fn a_layout_that_no_kernel_has_is_refused_with_its_reason() {
     let widest = client().properties().hardware.plane_size_max;
     for (strategy, reason) in [
         (layout(Some(0), None, None), "a chunk of 0 sites"),
-        (layout(Some(6), None, None), "a chunk of 6 sites"),
+        (layout(Some(12), None, None), "a chunk of 12 sites"),
         (layout(None, Some(0), None), "0 units a cube"),
         (layout(None, Some(1), None), "1 units a cube"),
         (layout(None, Some(48), None), "48 units a cube"),
@@ -212,15 +212,13 @@ fn a_row_that_is_too_long_for_a_cube_is_refused_and_told_what_takes_it() {
     assert!(message.contains("multi-cube"), "{message}");
 }
 
-/// Also where the bytes do not fit 32 bits.
 #[test]
 fn a_layout_beyond_shared_memory_is_refused_with_both_sizes() {
-    let limit = client().properties().hardware.max_shared_memory_size;
-    for chunk in [1 << 14, 1 << 30, u32::MAX - 3] {
-        for routine in [Routine::Cube, Routine::MultiCube] {
-            let strategy = Strategy { chunk: Some(chunk), units: Some(2), ..Strategy::forced(routine) };
-            let message = refused_strategy(&strategy).to_string();
-            assert!(message.contains("shared memory") && message.contains(&limit.to_string()), "{message}");
-        }
+    let device = client().properties().hardware.clone();
+    let widest = Strategy { units: Some(device.max_units_per_cube), ..Strategy::default() };
+    for routine in [Routine::Cube, Routine::MultiCube] {
+        let message = refused_strategy(&Strategy { routine: Some(routine), ..widest }).to_string();
+        let limit = device.max_shared_memory_size.to_string();
+        assert!(message.contains("shared memory") && message.contains(&limit), "{message}");
     }
 }

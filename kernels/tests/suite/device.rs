@@ -93,9 +93,9 @@ pub(crate) fn assert_right(name: &str, inputs: &Inputs, options: &BkOptions, str
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));
 }
 
-/// A row over several cubes of `units` units, 16 sites each.
+/// A row over several cubes of `units` units.
 pub(crate) fn tiled(units: u32) -> Strategy {
-    Strategy { units: Some(units), chunk: Some(16), ..Strategy::forced(Routine::MultiCube) }
+    Strategy { units: Some(units), ..Strategy::forced(Routine::MultiCube) }
 }
 
 /// Rows of at most 1024 sites in cubes of 64 units.

@@ -9,8 +9,8 @@ use bk_kernels::{BkOptions, Strategy};
 use crate::device::{ALLOWED_UNITS, assert_right, bits, run, strategies};
 
 const SITES: usize = 96;
-/// Sites before the cut: around the edges of chunks of 16, tiles of 32 and 64, and of the row.
-const CUTS: [usize; 12] = [1, 2, 15, 16, 17, 31, 32, 33, 63, 64, 65, 95];
+/// Sites before the cut: around the middles and the edges of chunks of 32, tiles of 64, and the ends of the row.
+const CUTS: [usize; 14] = [1, 2, 15, 16, 17, 31, 32, 33, 48, 49, 63, 64, 65, 95];
 
 /// How a coupling becomes exactly zero.
 #[derive(Clone, Copy, Debug)]

@@ -31,6 +31,13 @@ pub(crate) fn open(target: &str) -> Result<(WgpuPlatform, DeviceInfo), Unavailab
         "DiscreteGpu" | "IntegratedGpu" | "VirtualGpu" => DeviceClass::Gpu,
         _ => DeviceClass::Software,
     };
+    let driver = format!("{} {}", adapter.driver, adapter.driver_info).trim().to_owned();
+    #[cfg(feature = "cuda")]
+    let driver = if class == DeviceClass::Gpu && super::clocks::hold_up(&adapter.name) {
+        format!("{driver}, clocks held up by a CUDA context")
+    } else {
+        driver
+    };
     let platform = WgpuPlatform::new(device, class, &adapter.name);
     let properties = platform.client().properties();
     let info = DeviceInfo {
@@ -38,7 +45,7 @@ pub(crate) fn open(target: &str) -> Result<(WgpuPlatform, DeviceInfo), Unavailab
         name: adapter.name.clone(),
         class,
         runtime: WgpuRuntime::name(platform.client()).to_owned(),
-        driver: Some(format!("{} {}", adapter.driver, adapter.driver_info).trim().to_owned()),
+        driver: Some(driver),
         multiprocessors: properties.hardware.num_streaming_multiprocessors,
         memory_bytes: None,
         l2_bytes: None,
