@@ -13,7 +13,11 @@ use crate::resolvent::FinishLaunch;
 use crate::routines::cube::cube_kernel;
 use crate::routines::multi_cube::{EDGES, SUMMARY, reduce_kernel, scan_kernel};
 use crate::routines::serial::{SERIAL_UNITS, STATE, serial_kernel};
-use crate::routines::{FORWARD, Routine, Strategy, resolve_strategy, rows_to_cubes};
+use crate::routines::{FORWARD, Routine, SMALLEST_CUBE, Strategy, resolve_strategy, rows_to_cubes};
+
+/// Units of the largest cube that scans tiles: each level more of its butterfly costs about as much as
+/// another tile a unit.
+const MOST_SCAN_UNITS: u32 = 256;
 
 /// `[Re, Im]` is one vector of the output.
 pub(crate) const PARTS: usize = 2;
@@ -118,7 +122,8 @@ impl<R: Runtime> Call<'_, R> {
         let dim = CubeDim::new_1d(self.blueprint.units);
         // What a kernel does not depend on is the same for all calls: it is compiled once.
         let reduce = Blueprint { clip: false, zero_non_finite: false, ..self.blueprint };
-        let scan = Blueprint { complex_diagonal: false, ..reduce };
+        let units = scan_units(tiles, self.client.properties().hardware.max_units_per_cube);
+        let scan = Blueprint { complex_diagonal: false, units, units_per_row: units, ..reduce };
         // SAFETY: the kernels leave out cubes beyond the tiles of the batch and clamp every site; the
         // buffers were checked against the problem, and the scratch is sized here by the same counts.
         unsafe {
@@ -136,7 +141,7 @@ impl<R: Runtime> Call<'_, R> {
             scan_kernel::launch_unchecked::<R>(
                 self.client,
                 self.grid(batch),
-                dim,
+                CubeDim::new_1d(units),
                 self.address(cubes * SUMMARY),
                 self.inputs(),
                 ArrayArg::from_raw_parts(summaries, cubes * SUMMARY),
@@ -218,6 +223,12 @@ impl<R: Runtime> Call<'_, R> {
     pub(crate) fn grid(&self, cubes: usize) -> CubeCount {
         grid(self.client, cubes)
     }
+}
+
+/// Units that scan the tiles of a row: one a tile while they are few, since a unit's share is read tile after tile.
+fn scan_units(tiles: usize, most: u32) -> u32 {
+    let wanted = u32::try_from(tiles.next_power_of_two()).unwrap_or(u32::MAX);
+    wanted.clamp(SMALLEST_CUBE, MOST_SCAN_UNITS).min(1 << most.ilog2())
 }
 
 /// 32-bit indices unless an array of this length is longer than they reach.

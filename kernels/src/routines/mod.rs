@@ -29,7 +29,7 @@ pub(crate) struct Layout {
 /// More units would share fewer cubes a multiprocessor, and wait for each other at barriers.
 pub(crate) const FORWARD: Layout = Layout { chunk: 32, units: 128, alone: 16 };
 /// Units of the smallest cube; smaller ones leave lanes of a plane idle.
-const SMALLEST_CUBE: u32 = 32;
+pub(crate) const SMALLEST_CUBE: u32 = 32;
 /// Cubes for each multiprocessor below which rows are spread over smaller cubes.
 const CUBES_PER_MULTIPROCESSOR: usize = 4;
 

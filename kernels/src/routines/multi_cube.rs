@@ -213,8 +213,10 @@ fn walk_right(
             let halo = canonicalise(carry_right(all_but_last, k, state));
             write_pair(edges, (place + 1) * comptime!(EDGES) + 8, halo);
         }
-        let whole = read_transfer(summaries, place * comptime!(SUMMARY));
-        state = canonicalise(carry_right(whole, k, state));
+        if index + 1 < end {
+            let whole = read_transfer(summaries, place * comptime!(SUMMARY));
+            state = canonicalise(carry_right(whole, k, state));
+        }
     }
 }
 
@@ -243,8 +245,10 @@ fn walk_left(
             let halo = canonicalise(carry_left(all_but_first, k, state));
             write_pair(edges, (place - 1) * comptime!(EDGES) + 12, halo);
         }
-        let whole = read_transfer(summaries, place * comptime!(SUMMARY));
-        state = canonicalise(carry_left(whole, k, state));
+        if index > begin {
+            let whole = read_transfer(summaries, place * comptime!(SUMMARY));
+            state = canonicalise(carry_left(whole, k, state));
+        }
     }
 }
 
