@@ -1,7 +1,7 @@
 //! The sweeps over the consecutive sites of one unit, half a chunk of them in registers at a time.
 //!
-//! A half is straight code, and what is done to both is a loop: a whole chunk unrolled is more instructions than a
-//! multiprocessor's cache holds, and more registers than let it keep enough cubes.
+//! A half is straight code, and the entries of both are computed by a loop: unrolled for a whole chunk they are more
+//! instructions than a multiprocessor's cache holds, and more registers than let it keep enough cubes.
 //!
 //! Nearly every chain is coupled throughout. Where a coupling inside the chunk is exactly zero the unit
 //! takes the sweeps of `group` instead, which test each coupling; where none is, both give the same bits,

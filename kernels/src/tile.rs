@@ -94,9 +94,7 @@ impl Tile {
         for batch in 0..rounds(comptime!(blueprint.chunk / ROUNDS), blueprint) {
             #[unroll]
             for round in 0..ROUNDS {
-                let index = first_index(blueprint) + (batch * ROUNDS + round) * comptime!(blueprint.crew());
-                let at = place_at(place, index, blueprint);
-                let slot = slot_at(index, blueprint) as usize;
+                let (at, slot) = tested_site(place, batch * ROUNDS + round, blueprint);
                 let d = operands.diagonal(at.row, at.site, blueprint.complex_diagonal);
                 self.re[slot] = d.re;
                 if comptime!(blueprint.complex_diagonal) {
@@ -193,9 +191,7 @@ impl Tile {
         for batch in 0..rounds(comptime!(blueprint.chunk / ROUNDS), blueprint) {
             #[unroll]
             for round in 0..ROUNDS {
-                let index = first_index(blueprint) + (batch * ROUNDS + round) * comptime!(blueprint.crew());
-                let at = place_at(place, index, blueprint);
-                let slot = slot_at(index, blueprint) as usize;
+                let (at, slot) = tested_site(place, batch * ROUNDS + round, blueprint);
                 if (at.row < operands.batch) & (at.site < operands.n) {
                     output[at.row * operands.n + at.site] = paired::<V>(self.re[slot], self.couplings[slot]);
                 }
@@ -286,6 +282,13 @@ fn may_end_a_row(round: u32, blueprint: Blueprint) -> bool {
 fn first_index(#[comptime] blueprint: Blueprint) -> u32 {
     let crew = comptime!(blueprint.crew());
     (UNIT_POS / crew) * comptime!(blueprint.crew() * blueprint.chunk) + UNIT_POS % crew
+}
+
+/// The site that this unit moves in a round where each is tested, and where it is staged.
+#[cube]
+fn tested_site(tile: Place, round: u32, #[comptime] blueprint: Blueprint) -> (Place, usize) {
+    let index = first_index(blueprint) + round * comptime!(blueprint.crew());
+    (place_at(tile, index, blueprint), slot_at(index, blueprint) as usize)
 }
 
 /// The site with this index in the tile.

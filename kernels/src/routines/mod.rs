@@ -24,8 +24,8 @@ pub(crate) struct Layout {
     pub(crate) alone: usize,
 }
 
-/// Shorter chunks pay more for the butterfly and polish less: at 8 the worst error on Hermitian input near the
-/// real axis grows from 9 to 67 units (see `METHODOLOGY.md`). Longer ones leave too few units to hide latency.
+/// Shorter chunks pay more for the butterfly, and polish over less than 16 sites: over 8 the worst error on Hermitian
+/// input near the real axis comes close to 70 units (see `METHODOLOGY.md`). Longer ones leave too few units to hide latency.
 /// More units would share fewer cubes a multiprocessor, and wait for each other at barriers.
 pub(crate) const FORWARD: Layout = Layout { chunk: 32, units: 128, alone: 16 };
 /// Units of the smallest cube; smaller ones leave lanes of a plane idle.
@@ -67,7 +67,8 @@ impl Routine {
 pub struct Strategy {
     /// The algorithm.
     pub routine: Option<Routine>,
-    /// Sites of a unit: 8, 16 or 32.
+    /// Sites of a unit: 8, 16 or 32. The forward pass polishes over half of them, for which 4 or 8 sites are too few
+    /// near the real axis.
     pub chunk: Option<u32>,
     /// Units of a cube, a power of two.
     pub units: Option<u32>,
