@@ -9,9 +9,11 @@ pub(crate) const GROUP: u32 = 4;
 /// Lengths of a chunk: two halves of whole groups, each of which fits into registers.
 pub(crate) const CHUNKS: [u32; 3] = [8, 16, 32];
 
-/// Floats that a unit posts: a transfer matrix and its flag. The same place holds, later, the matrices of blocks
-/// of two units and more, which are fewer than the units.
+/// Floats that a unit posts: a transfer matrix and its flag.
 pub(crate) const MAIL_FLOATS: u32 = 9;
+
+/// Units that a lane of the scan takes, where planes are left for others: see `scan`.
+const SHARE: u32 = 2;
 
 /// The compiler of a kernel, where the layout depends on what it makes of it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -64,9 +66,47 @@ impl Blueprint {
         self.chunk * self.units_per_row
     }
 
+    /// Units that a lane of the scan takes.
+    pub(crate) fn share(&self) -> u32 {
+        let spares_planes = self.plane_size > 0 && self.units >= SHARE * self.plane_size;
+        if spares_planes && self.units_per_row >= SHARE { SHARE } else { 1 }
+    }
+
+    /// The lanes of the scan in the place of the units.
+    pub(crate) fn lanes(&self) -> Self {
+        let share = self.share();
+        Self { units: self.units / share, units_per_row: self.units_per_row / share, ..*self }
+    }
+
     /// Sites of half a chunk, which are in registers at a time.
     pub(crate) fn half(&self) -> u32 {
         self.chunk / 2
+    }
+
+    /// The part of a row of lanes that a butterfly goes over, as a row: without planes all of it.
+    pub(crate) fn plane_of_lanes(&self) -> Self {
+        let lanes = self.lanes();
+        match self.plane_size {
+            0 => lanes,
+            plane_size => Self { units_per_row: plane_size.min(lanes.units_per_row), ..lanes },
+        }
+    }
+
+    /// As many units as the lanes have such parts.
+    pub(crate) fn one_unit_a_plane(&self) -> Self {
+        let plane = self.plane_of_lanes();
+        Self { units: plane.units / plane.units_per_row, ..plane }
+    }
+
+    /// Whether a row has lanes in more than one plane.
+    pub(crate) fn crosses_planes(&self) -> bool {
+        self.lanes().units_per_row > self.plane_of_lanes().units_per_row
+    }
+
+    /// Floats of the products of planes: a multiple of four, since what is behind them may be read by four words.
+    pub(crate) fn products(&self) -> u32 {
+        let planes = if self.crosses_planes() { self.one_unit_a_plane().units } else { 0 };
+        (MAIL_FLOATS * planes).max(1).next_multiple_of(4)
     }
 
     /// Units that stage their chunks together: on CUDA a plane, which need not wait for the others, else all.
@@ -110,8 +150,8 @@ impl Blueprint {
         let units = u64::from(self.units);
         let arrays = if self.complex_diagonal { 3 } else { 2 };
         let staged = units.saturating_mul(arrays * u64::from(self.pitch()));
-        let halo = 4 * u64::from(self.halo());
-        usize::try_from(staged.saturating_add(u64::from(MAIL_FLOATS + 1) * units + halo).saturating_mul(4))
-            .unwrap_or(usize::MAX)
+        let rest =
+            u64::from(MAIL_FLOATS + 1) * units + 4 * u64::from(self.halo()) + u64::from(self.products());
+        usize::try_from(staged.saturating_add(rest).saturating_mul(4)).unwrap_or(usize::MAX)
     }
 }

@@ -19,7 +19,7 @@ use crate::transfer::{Transfer, normalise_whole};
 
 /// The entries of half a chunk.
 #[derive(CubeType)]
-struct Half {
+pub(crate) struct Half {
     re: Array<f32>,
     im: Array<f32>,
     /// Coupling on the right of each site.
@@ -33,7 +33,7 @@ struct Half {
 #[cube]
 impl Half {
     /// The sites that are staged from `slot` on; `before` is the coupling on their left.
-    fn read(tile: &Tile, slot: u32, before: f32, #[comptime] blueprint: Blueprint) -> Half {
+    pub(crate) fn read(tile: &Tile, slot: u32, before: f32, #[comptime] blueprint: Blueprint) -> Half {
         let sites = comptime!(blueprint.half() as usize);
         let imaginary = comptime!(if blueprint.complex_diagonal { sites } else { 1 });
         let mut half = Half {
@@ -56,7 +56,7 @@ impl Half {
         half
     }
 
-    fn diagonal(&self, #[comptime] index: u32, #[comptime] blueprint: Blueprint) -> Complex {
+    pub(crate) fn diagonal(&self, #[comptime] index: u32, #[comptime] blueprint: Blueprint) -> Complex {
         let mut im = self.uniform_im;
         if comptime!(blueprint.complex_diagonal) {
             im = self.im[comptime!(index as usize)];
@@ -64,11 +64,11 @@ impl Half {
         Complex::new(self.re[comptime!(index as usize)], im)
     }
 
-    fn coupling_after(&self, #[comptime] index: u32) -> f32 {
+    pub(crate) fn coupling_after(&self, #[comptime] index: u32) -> f32 {
         self.couplings[comptime!(index as usize)]
     }
 
-    fn coupling_before(&self, #[comptime] index: u32) -> f32 {
+    pub(crate) fn coupling_before(&self, #[comptime] index: u32) -> f32 {
         if comptime!(index == 0) { self.before } else { self.couplings[comptime!(index as usize - 1)] }
     }
 

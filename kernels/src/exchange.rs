@@ -73,6 +73,34 @@ pub(crate) fn get_transfer(
     )
 }
 
+/// Puts a left and a right state in the place of a transfer matrix.
+#[cube]
+pub(crate) fn put_pairs(
+    mail: &mut SharedMemory<f32>,
+    left: Pair,
+    right: Pair,
+    place: u32,
+    #[comptime] blueprint: Blueprint,
+) {
+    put(mail, 0u32, left.x, place, blueprint);
+    put(mail, 1u32, left.y, place, blueprint);
+    put(mail, 2u32, right.x, place, blueprint);
+    put(mail, 3u32, right.y, place, blueprint);
+}
+
+/// What [`put_pairs`] put there.
+#[cube]
+pub(crate) fn get_pairs(
+    mail: &SharedMemory<f32>,
+    place: u32,
+    #[comptime] blueprint: Blueprint,
+) -> (Pair, Pair) {
+    (
+        Pair::new(get(mail, 0u32, place, blueprint), get(mail, 1u32, place, blueprint)),
+        Pair::new(get(mail, 2u32, place, blueprint), get(mail, 3u32, place, blueprint)),
+    )
+}
+
 /// The pair of the unit before this one; meaningless in the first unit of a row.
 #[cube]
 pub(crate) fn from_left(value: Pair, mail: &mut SharedMemory<f32>, #[comptime] blueprint: Blueprint) -> Pair {

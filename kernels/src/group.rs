@@ -37,15 +37,15 @@ impl Group {
         self.couplings[comptime!(index as usize)] = coupling;
     }
 
-    fn diagonal(&self, #[comptime] index: u32) -> Complex {
+    pub(crate) fn diagonal(&self, #[comptime] index: u32) -> Complex {
         Complex::new(self.re[comptime!(index as usize)], self.im[comptime!(index as usize)])
     }
 
-    fn coupling_after(&self, #[comptime] index: u32) -> f32 {
+    pub(crate) fn coupling_after(&self, #[comptime] index: u32) -> f32 {
         self.couplings[comptime!(index as usize)]
     }
 
-    fn coupling_before(&self, #[comptime] index: u32) -> f32 {
+    pub(crate) fn coupling_before(&self, #[comptime] index: u32) -> f32 {
         if comptime!(index == 0) { self.before } else { self.couplings[comptime!(index as usize - 1)] }
     }
 }

@@ -33,12 +33,14 @@ mod problem;
 mod projective;
 mod resolvent;
 mod routines;
+mod scan;
+mod segment;
 mod span;
 mod tile;
 mod transfer;
 
 pub use error::BkError;
-pub use gradient::{BkGradientOperands, bk_core_backward, plan_backward};
+pub use gradient::{BkGradientOperands, Cotangent, bk_core_backward, plan_backward};
 pub use launch::{bk_core, plan_routine};
 pub use options::{BkOptions, GradMode, NonFinite};
 pub use problem::{BkOperands, BkProblem, Operand};

@@ -126,7 +126,7 @@ pub(crate) fn elements(operand: &Operand, batch: usize, columns: usize) -> usize
 }
 
 pub(crate) fn check_buffer(name: &'static str, handle: &Handle, elements: usize) -> Result<(), BkError> {
-    let needed = 4 * elements as u64;
+    let needed = (elements as u64).saturating_mul(4);
     let found = handle.size_in_used();
     if found < needed {
         return Err(BkError::Buffer { operand: name, found, needed });

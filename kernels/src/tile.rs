@@ -12,7 +12,7 @@ use crate::group::Group;
 use crate::operands::Operands;
 
 /// Sites that a unit moves at a time where each has to be tested.
-const ROUNDS: u32 = 8;
+pub(crate) const ROUNDS: u32 = 8;
 
 /// The rows and sites of a cube.
 #[derive(CubeType, Clone, Copy)]
@@ -40,69 +40,81 @@ pub(crate) struct Tile {
 impl Tile {
     /// Loads the tile. A unit may read its own chunk, and the others after the next barrier of the cube.
     pub(crate) fn load(operands: &Operands, place: Place, #[comptime] blueprint: Blueprint) -> Tile {
+        let mut tile = Tile::new(operands, blueprint);
+        if is_full(operands, place, blueprint) {
+            for batch in 0..rounds(2u32, blueprint) {
+                let start = BatchStart::new(place, batch, blueprint);
+                #[unroll]
+                for round in 0..blueprint.half() {
+                    let slot = start.slot_of(round, blueprint);
+                    tile.fill(operands, start.place_of(round, blueprint), slot, round, blueprint);
+                }
+            }
+        } else {
+            for batch in 0..rounds(comptime!(blueprint.chunk / ROUNDS), blueprint) {
+                #[unroll]
+                for round in 0..ROUNDS {
+                    let (at, slot) = tested_site(place, batch * ROUNDS + round, blueprint);
+                    tile.fill_tested(operands, at, slot, blueprint);
+                }
+            }
+        }
+        sync_staged(blueprint);
+        tile
+    }
+
+    /// A tile that nothing has been loaded into.
+    pub(crate) fn new(operands: &Operands, #[comptime] blueprint: Blueprint) -> Tile {
         let staged = comptime!(blueprint.staged() as usize);
         let imaginary = comptime!(if blueprint.complex_diagonal { staged } else { 1 });
-        let mut tile = Tile {
+        Tile {
             re: SharedMemory::<f32>::new(staged),
             im: SharedMemory::<f32>::new(imaginary),
             couplings: SharedMemory::<f32>::new(staged),
             uniform_im: -operands.z[1],
-        };
-        if is_full(operands, place, blueprint) {
-            tile.fill(operands, place, blueprint);
-        } else {
-            tile.fill_within(operands, place, blueprint);
-        }
-        if comptime!(blueprint.crew() < blueprint.units) {
-            sync_plane();
-        } else {
-            sync_cube();
-        }
-        tile
-    }
-
-    /// Every site is one of the batch.
-    fn fill(&mut self, operands: &Operands, place: Place, #[comptime] blueprint: Blueprint) {
-        let z = operands.z[0];
-        for batch in 0..rounds(2u32, blueprint) {
-            let start = BatchStart::new(place, batch, blueprint);
-            #[unroll]
-            for round in 0..blueprint.half() {
-                let at = start.place_of(round, blueprint);
-                let slot = start.slot_of(round, blueprint);
-                self.re[slot] = operands.a_re[at.row * operands.a_re_stride + at.site] - z;
-                if comptime!(blueprint.complex_diagonal) {
-                    self.im[slot] = operands.a_im[at.row * operands.a_im_stride + at.site] + self.uniform_im;
-                }
-                let b = at.row * operands.b_stride + at.site;
-                let c = at.row * operands.c_stride + at.site;
-                if comptime!(may_end_a_row(round, blueprint)) {
-                    // The last site of a row has no coupling.
-                    let ends = at.site + 1 == operands.n;
-                    let back = select(ends, 1usize, 0usize);
-                    let k = operands.b[b - back] * operands.c[c - back];
-                    self.couplings[slot] = select(ends, 0.0f32, k);
-                } else {
-                    self.couplings[slot] = operands.b[b] * operands.c[c];
-                }
-            }
         }
     }
 
-    /// With a bound on each site.
-    fn fill_within(&mut self, operands: &Operands, place: Place, #[comptime] blueprint: Blueprint) {
-        for batch in 0..rounds(comptime!(blueprint.chunk / ROUNDS), blueprint) {
-            #[unroll]
-            for round in 0..ROUNDS {
-                let (at, slot) = tested_site(place, batch * ROUNDS + round, blueprint);
-                let d = operands.diagonal(at.row, at.site, blueprint.complex_diagonal);
-                self.re[slot] = d.re;
-                if comptime!(blueprint.complex_diagonal) {
-                    self.im[slot] = d.im;
-                }
-                self.couplings[slot] = operands.coupling(at.row, at.site);
-            }
+    /// Loads a site of the batch that this unit moves in `round`.
+    pub(crate) fn fill(
+        &mut self,
+        operands: &Operands,
+        at: Place,
+        slot: usize,
+        #[comptime] round: u32,
+        #[comptime] blueprint: Blueprint,
+    ) {
+        self.re[slot] = operands.a_re[at.row * operands.a_re_stride + at.site] - operands.z[0];
+        if comptime!(blueprint.complex_diagonal) {
+            self.im[slot] = operands.a_im[at.row * operands.a_im_stride + at.site] + self.uniform_im;
         }
+        let b = at.row * operands.b_stride + at.site;
+        let c = at.row * operands.c_stride + at.site;
+        if comptime!(may_end_a_row(round, blueprint)) {
+            // The last site of a row has no coupling.
+            let ends = at.site + 1 == operands.n;
+            let back = select(ends, 1usize, 0usize);
+            let k = operands.b[b - back] * operands.c[c - back];
+            self.couplings[slot] = select(ends, 0.0f32, k);
+        } else {
+            self.couplings[slot] = operands.b[b] * operands.c[c];
+        }
+    }
+
+    /// Loads a site, or what is neutral where there is none.
+    pub(crate) fn fill_tested(
+        &mut self,
+        operands: &Operands,
+        at: Place,
+        slot: usize,
+        #[comptime] blueprint: Blueprint,
+    ) {
+        let d = operands.diagonal(at.row, at.site, blueprint.complex_diagonal);
+        self.re[slot] = d.re;
+        if comptime!(blueprint.complex_diagonal) {
+            self.im[slot] = d.im;
+        }
+        self.couplings[slot] = operands.coupling(at.row, at.site);
     }
 
     /// `d` at the site that is staged in `slot`.
@@ -146,6 +158,11 @@ impl Tile {
     pub(crate) fn put(&mut self, slot: u32, value: Complex) {
         self.re[slot as usize] = value.re;
         self.couplings[slot as usize] = value.im;
+    }
+
+    /// Puts a second result in the place of the imaginary part of a complex diagonal.
+    pub(crate) fn put_second(&mut self, slot: u32, value: f32) {
+        self.im[slot as usize] = value;
     }
 
     /// Writes the results; every unit must have put its own before.
@@ -207,9 +224,19 @@ pub(crate) fn rounds(#[comptime] count: u32, #[comptime] blueprint: Blueprint) -
     CUBE_DIM_X - comptime!(blueprint.units) + count
 }
 
+/// The barrier after which a unit may read its own chunk.
+#[cube]
+pub(crate) fn sync_staged(#[comptime] blueprint: Blueprint) {
+    if comptime!(blueprint.crew() < blueprint.units) {
+        sync_plane();
+    } else {
+        sync_cube();
+    }
+}
+
 /// Whether every site of the tile is one of the batch.
 #[cube]
-fn is_full(operands: &Operands, place: Place, #[comptime] blueprint: Blueprint) -> bool {
+pub(crate) fn is_full(operands: &Operands, place: Place, #[comptime] blueprint: Blueprint) -> bool {
     let rows = comptime!((blueprint.units / blueprint.units_per_row) as usize);
     (place.row + rows <= operands.batch)
         & (place.site + comptime!(blueprint.tile() as usize) <= operands.n)
@@ -219,7 +246,7 @@ fn is_full(operands: &Operands, place: Place, #[comptime] blueprint: Blueprint) 
 /// Where this unit begins to move a batch of sites between global and shared memory, in rounds of one site a
 /// unit.
 #[derive(CubeType, Clone, Copy)]
-struct BatchStart {
+pub(crate) struct BatchStart {
     /// First row and site of the tile.
     tile: Place,
     /// Row and site that this unit moves first.
@@ -231,13 +258,13 @@ struct BatchStart {
 
 #[cube]
 impl BatchStart {
-    fn new(tile: Place, batch: u32, #[comptime] blueprint: Blueprint) -> BatchStart {
+    pub(crate) fn new(tile: Place, batch: u32, #[comptime] blueprint: Blueprint) -> BatchStart {
         let index = first_index(blueprint) + batch * comptime!(blueprint.half() * blueprint.crew());
         BatchStart { tile, place: place_at(tile, index, blueprint), index, slot: slot_at(index, blueprint) }
     }
 
     /// The site of a round.
-    fn place_of(self, #[comptime] round: u32, #[comptime] blueprint: Blueprint) -> Place {
+    pub(crate) fn place_of(self, #[comptime] round: u32, #[comptime] blueprint: Blueprint) -> Place {
         let ahead = comptime!(round * blueprint.crew());
         if comptime!(rows_of_batch(blueprint).is_some()) {
             let rows = comptime!((ahead / blueprint.tile()) as usize);
@@ -249,7 +276,7 @@ impl BatchStart {
     }
 
     /// Where the site of a round is staged.
-    fn slot_of(self, #[comptime] round: u32, #[comptime] blueprint: Blueprint) -> usize {
+    pub(crate) fn slot_of(self, #[comptime] round: u32, #[comptime] blueprint: Blueprint) -> usize {
         let ahead = comptime!(round * blueprint.crew());
         if comptime!(blueprint.crew().is_multiple_of(blueprint.chunk)) {
             (self.slot + comptime!(ahead / blueprint.chunk * blueprint.pitch())) as usize
@@ -268,7 +295,7 @@ fn rows_of_batch(blueprint: Blueprint) -> Option<u32> {
 }
 
 /// Whether a site of this round can be the last of its row in a full tile.
-fn may_end_a_row(round: u32, blueprint: Blueprint) -> bool {
+pub(crate) fn may_end_a_row(round: u32, blueprint: Blueprint) -> bool {
     let sites = (round + 1) * blueprint.crew();
     match rows_of_batch(blueprint) {
         None => true,
@@ -286,7 +313,7 @@ fn first_index(#[comptime] blueprint: Blueprint) -> u32 {
 
 /// The site that this unit moves in a round where each is tested, and where it is staged.
 #[cube]
-fn tested_site(tile: Place, round: u32, #[comptime] blueprint: Blueprint) -> (Place, usize) {
+pub(crate) fn tested_site(tile: Place, round: u32, #[comptime] blueprint: Blueprint) -> (Place, usize) {
     let index = first_index(blueprint) + round * comptime!(blueprint.crew());
     (place_at(tile, index, blueprint), slot_at(index, blueprint) as usize)
 }

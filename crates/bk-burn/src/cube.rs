@@ -1,6 +1,8 @@
 //! `CubeBackend`: the CubeCL kernel, on CUDA and wgpu.
 
-use bk_kernels::{BkGradientOperands, BkOperands, BkOptions, BkProblem, Operand, Strategy, plan_backward};
+use bk_kernels::{
+    BkGradientOperands, BkOperands, BkOptions, BkProblem, Cotangent, Operand, Strategy, plan_backward,
+};
 use burn::tensor::ops::FloatTensor;
 use burn::tensor::{DType, Shape};
 use burn_cubecl::kernel::into_contiguous;
@@ -70,7 +72,7 @@ where
             let is_shared = gradient.meta.shape()[0] == 1;
             Some(Operand { handle: gradient.handle.clone(), row_stride: if is_shared { 0 } else { n - 1 } })
         };
-        let cotangent = into_contiguous(cotangent).handle;
+        let cotangent = cotangent_of(cotangent);
         let gradients = BkGradientOperands {
             cotangent: cotangent.clone(),
             a_re: handle(&found.a_re),
@@ -80,7 +82,7 @@ where
             z: handle(&found.z),
         };
         // The output is not touched.
-        let operands = buffers(operands, &problem, cotangent);
+        let operands = buffers(operands, &problem, cotangent.handle);
         bk_kernels::bk_core_backward(&client, &problem, &operands, &gradients, options, strategy)?;
         Ok(found)
     }
@@ -128,6 +130,27 @@ where
         c: couplings_of(operands.c, batch, n),
         z: into_contiguous(operands.z).handle,
         output,
+    }
+}
+
+/// A cotangent `[B, N, 2]` with its strides, in place where both parts of each entry are a pair; other layouts are copied.
+fn cotangent_of<R: CubeRuntime>(cotangent: CubeTensor<R>) -> Cotangent {
+    let shape = cotangent.meta.shape();
+    let (batch, n) = (shape[0], shape[1]);
+    // What a dimension of one entry has for a stride says nothing.
+    let pairs = |stride: usize, length: usize, least: usize| match stride {
+        _ if length == 1 => Some(least),
+        stride if stride.is_multiple_of(2) && stride / 2 >= least => Some(stride / 2),
+        _ => None,
+    };
+    let strides = cotangent.meta.strides();
+    let in_place = (strides[2] == 1)
+        .then(|| pairs(strides[1], n, 1))
+        .flatten()
+        .and_then(|site_stride| Some((pairs(strides[0], batch, n * site_stride)?, site_stride)));
+    match in_place {
+        Some((row_stride, site_stride)) => Cotangent { handle: cotangent.handle, row_stride, site_stride },
+        None => Cotangent::contiguous(into_contiguous(cotangent).handle, n),
     }
 }
 

@@ -40,10 +40,13 @@ fn values<const D: usize>(tensor: Tensor<Gpu, D>) -> Vec<f32> {
     tensor.try_into_data().unwrap().into_vec().unwrap()
 }
 
-/// At most 16 units off the oracle.
 fn assert_right(inputs: &Inputs, tensors: BkInputs<Gpu>) {
-    let found =
-        bk_core_backward(tensors, weights(inputs), &BkOptions::default(), &Strategy::default()).unwrap();
+    assert_right_for(inputs, tensors, weights(inputs));
+}
+
+/// At most 16 units off the oracle.
+fn assert_right_for(inputs: &Inputs, tensors: BkInputs<Gpu>, weights: Tensor<Gpu, 3>) {
+    let found = bk_core_backward(tensors, weights, &BkOptions::default(), &Strategy::default()).unwrap();
     let z = values(found.z);
     let found = Gradients {
         a_re: values(found.a_re),
@@ -73,6 +76,22 @@ fn rows_of_a_larger_matrix_are_read_in_place() {
         inputs.a_re.chunks(40).flat_map(|row| row.iter().copied().chain([f32::NAN; 9])).collect();
     let a_re = matrix(&wide, 3, 49).narrow(1, 0, 40);
     assert_right(&inputs, BkInputs { a_re, ..upload(&inputs) });
+}
+
+#[test]
+fn a_cotangent_is_read_in_any_layout() {
+    let inputs = generate(Family::Normal, 3, 40, false, None, 4);
+    let poison = |shape: [usize; 3]| Tensor::<Gpu, 3>::full(shape, f32::NAN, &WgpuDevice::default());
+    let apart = weights(&inputs).swap_dims(1, 2).mul_scalar(1.0).swap_dims(1, 2);
+    let in_wider = |dim: usize, extra: usize| {
+        let mut shape = [3, 40, 2];
+        shape[dim] = extra;
+        Tensor::cat(vec![weights(&inputs), poison(shape)], dim).narrow(dim, 0, [3, 40, 2][dim])
+    };
+    let sites_last = weights(&inputs).swap_dims(0, 1).mul_scalar(1.0).swap_dims(0, 1);
+    for cotangent in [apart, in_wider(1, 9), in_wider(2, 1), in_wider(2, 2), sites_last] {
+        assert_right_for(&inputs, upload(&inputs), cotangent);
+    }
 }
 
 #[test]

@@ -45,7 +45,9 @@ pub(crate) fn work(inputs: &Inputs, pass: Pass) -> Work {
 pub(crate) fn upload_cotangent<B: Backend>(cotangent: &[[f32; 2]], inputs: &BkInputs<B>) -> Tensor<B, 3> {
     let [batch, n] = inputs.a_re.dims();
     let values = cotangent.as_flattened().to_vec();
-    Tensor::from_data(TensorData::new(values, [batch, n, 2]), &inputs.a_re.device())
+    // As one row: a device may give each pair of an upload its own aligned place, where a model's gradients have no gaps.
+    let row = Tensor::<B, 1>::from_data(TensorData::new(values, [2 * batch * n]), &inputs.a_re.device());
+    row.reshape([batch, n, 2])
 }
 
 /// The values of gradients of float32 tensors.

@@ -1,13 +1,13 @@
 //! Affine maps `v -> factor v + offset` of chunks, and their scan over the units of a row, in both directions.
 //!
-//! The same xor butterfly as for transfer matrices. Each unit keeps the map of all units before it in its block, and
-//! that of all after it, as blocks double, so nothing has to be kept for a way back.
+//! The units of a plane that share a row scan their maps by doubling; then each unit carries what comes over the end of
+//! the row through the maps of the planes before it, which are few. Without planes all units of the row double.
 
 use cubecl::prelude::*;
 
 use crate::blueprint::Blueprint;
-use crate::butterfly::Segment;
-use crate::complex::{Complex, choose, multiply};
+use crate::complex::{Complex, choose, is_not_finite, multiply};
+use crate::segment::Segment;
 
 /// `v -> factor v + offset`.
 #[derive(CubeType, CubeTypeMut, Clone, Copy)]
@@ -37,6 +37,10 @@ impl Affine {
         choose(self.is_cut(), self.offset, image)
     }
 
+    pub(crate) fn is_finite(self) -> bool {
+        !is_not_finite(self.factor) & !is_not_finite(self.offset)
+    }
+
     /// Whether nothing comes through. Not `is_zero`: CubeCL 0.10 cannot fold an `&` of two constant conditions.
     fn is_cut(self) -> bool {
         self.factor.taxicab() == 0.0
@@ -46,25 +50,84 @@ impl Affine {
 /// `second` after `first`.
 #[cube]
 pub(crate) fn then(first: Affine, second: Affine) -> Affine {
+    then_where(true.runtime(), first, second)
+}
+
+/// `second` after `first` where there is one before it.
+#[cube]
+fn then_where(condition: bool, first: Affine, second: Affine) -> Affine {
     let factor = multiply(second.factor, first.factor);
-    Affine::new(choose(second.is_cut(), second.factor, factor), second.apply(first.offset))
+    let offset = add(multiply(second.factor, first.offset), second.offset);
+    // A factor of zero stays, whatever is before it.
+    choose_affine(condition & !second.is_cut(), Affine::new(factor, offset), second)
 }
 
 #[cube]
-pub(crate) fn choose_affine(condition: bool, yes: Affine, no: Affine) -> Affine {
+fn choose_affine(condition: bool, yes: Affine, no: Affine) -> Affine {
     Affine::new(choose(condition, yes.factor, no.factor), choose(condition, yes.offset, no.offset))
 }
 
-/// What a unit gets of the scan.
+/// The maps of the row's chunks on both sides of a unit's, as far as its plane goes; those of the planes are in the mail.
 #[derive(CubeType, Clone, Copy)]
 pub(crate) struct Scanned {
-    /// The map of all chunks before this one, from the left.
-    pub(crate) before: Affine,
-    /// The map of all chunks after this one, from the right.
-    pub(crate) after: Affine,
-    /// The maps of the whole row.
-    pub(crate) rightwards: Affine,
-    pub(crate) leftwards: Affine,
+    /// The map of the chunks before this one, from the left.
+    before: Affine,
+    /// The map of the chunks after this one, from the right.
+    after: Affine,
+    /// First of the row's planes.
+    first: u32,
+    /// This unit's plane.
+    own: u32,
+    /// The plane after the row's last.
+    end: u32,
+}
+
+#[cube]
+impl Scanned {
+    /// What reaches this unit's chunk from the left, of what is carried over the left end of the row.
+    pub(crate) fn reaching_from_left(
+        self,
+        at_end: Complex,
+        mail: &SharedMemory<f32>,
+        #[comptime] blueprint: Blueprint,
+    ) -> Complex {
+        let mut value = at_end;
+        for plane in self.first..self.own {
+            value = get(mail, 0u32, plane, blueprint).apply(value);
+        }
+        self.before.apply(value)
+    }
+
+    /// What reaches it from the right.
+    pub(crate) fn reaching_from_right(
+        self,
+        at_end: Complex,
+        mail: &SharedMemory<f32>,
+        #[comptime] blueprint: Blueprint,
+    ) -> Complex {
+        let mut value = at_end;
+        for plane in self.own + 1..self.end {
+            let mirrored = self.end + self.own - plane;
+            value = get(mail, 4u32, mirrored, blueprint).apply(value);
+        }
+        self.after.apply(value)
+    }
+
+    /// The maps of the whole row, rightwards and leftwards.
+    pub(crate) fn whole(
+        self,
+        mail: &SharedMemory<f32>,
+        #[comptime] blueprint: Blueprint,
+    ) -> (Affine, Affine) {
+        let mut rightwards = get(mail, 0u32, self.first, blueprint);
+        let mut leftwards = get(mail, 4u32, self.end - 1, blueprint);
+        for plane in self.first + 1..self.end {
+            rightwards = then(rightwards, get(mail, 0u32, plane, blueprint));
+            let mirrored = self.end + self.first - 1 - plane;
+            leftwards = then(leftwards, get(mail, 4u32, mirrored, blueprint));
+        }
+        (rightwards, leftwards)
+    }
 }
 
 /// Scans the maps of the row's chunks. Every unit of the cube must call this together.
@@ -76,81 +139,120 @@ pub(crate) fn scan_affine(
     mail: &mut SharedMemory<f32>,
     #[comptime] blueprint: Blueprint,
 ) -> Scanned {
-    let levels = comptime!(blueprint.units_per_row.ilog2());
-    let mut before = Affine::identity();
-    let mut after = Affine::identity();
+    let span = comptime!(span(blueprint));
+    let lane = segment.position % span;
     let mut rightwards = rightwards;
     let mut leftwards = leftwards;
     #[unroll]
-    for level in 0..levels {
-        let mask = comptime!(1u32 << level);
-        let (other_right, other_left) = swap(rightwards, leftwards, mask, mail, blueprint);
-        let is_right = (segment.position & mask) != 0;
-        before = choose_affine(is_right, then(other_right, before), before);
-        after = choose_affine(is_right, after, then(other_left, after));
-        let first = choose_affine(is_right, other_right, rightwards);
-        let second = choose_affine(is_right, rightwards, other_right);
-        rightwards = then(first, second);
-        let first = choose_affine(is_right, leftwards, other_left);
-        let second = choose_affine(is_right, other_left, leftwards);
-        leftwards = then(first, second);
+    for level in 0..comptime!(span.ilog2()) {
+        let distance = comptime!(1u32 << level);
+        let (left, right) = neighbours(rightwards, leftwards, distance, mail, blueprint);
+        rightwards = then_where(lane >= distance, left, rightwards);
+        leftwards = then_where(lane + distance < span, right, leftwards);
     }
-    Scanned { before, after, rightwards, leftwards }
+    let (left, right) = neighbours(rightwards, leftwards, 1u32, mail, blueprint);
+    let own = UNIT_POS / span;
+    sync_cube();
+    if lane == comptime!(span - 1) {
+        put(mail, 0u32, own, rightwards, blueprint);
+    }
+    if lane == 0 {
+        put(mail, 4u32, own, leftwards, blueprint);
+    }
+    sync_cube();
+    let first = segment.first / span;
+    Scanned {
+        before: choose_affine(lane == 0, Affine::identity(), left),
+        after: choose_affine(lane == comptime!(span - 1), Affine::identity(), right),
+        first,
+        own,
+        end: first + comptime!(blueprint.units_per_row / span),
+    }
 }
 
-/// The maps of the unit at `UNIT_POS ^ mask`, which gets this unit's.
+/// Units that double: those of a plane that share a row, or without planes those of the row.
+fn span(blueprint: Blueprint) -> u32 {
+    match blueprint.plane_size {
+        0 => blueprint.units_per_row,
+        plane_size => plane_size.min(blueprint.units_per_row),
+    }
+}
+
+/// The map to the right of the unit `distance` before this one, and that to the left of the one as far after it;
+/// meaningless where there is none.
 #[cube]
-fn swap(
+fn neighbours(
     rightwards: Affine,
     leftwards: Affine,
-    #[comptime] mask: u32,
+    #[comptime] distance: u32,
     mail: &mut SharedMemory<f32>,
     #[comptime] blueprint: Blueprint,
 ) -> (Affine, Affine) {
-    if comptime!(mask < blueprint.plane_size) {
-        (shuffle(rightwards, mask), shuffle(leftwards, mask))
+    if comptime!(distance < blueprint.plane_size) {
+        (shuffle_up(rightwards, distance), shuffle_down(leftwards, distance))
     } else {
         sync_cube();
-        put(mail, 0u32, rightwards, blueprint);
-        put(mail, 4u32, leftwards, blueprint);
+        put(mail, 0u32, UNIT_POS, rightwards, blueprint);
+        put(mail, 4u32, UNIT_POS, leftwards, blueprint);
         sync_cube();
-        let other = UNIT_POS ^ mask;
-        (get(mail, 0u32, other, blueprint), get(mail, 4u32, other, blueprint))
+        let before = select(UNIT_POS < distance, UNIT_POS, UNIT_POS - distance);
+        let after = min(UNIT_POS + distance, comptime!(blueprint.units - 1));
+        (get(mail, 0u32, before, blueprint), get(mail, 4u32, after, blueprint))
     }
 }
 
 #[cube]
-fn shuffle(map: Affine, #[comptime] mask: u32) -> Affine {
+fn shuffle_up(map: Affine, #[comptime] distance: u32) -> Affine {
     Affine::new(
-        Complex::new(plane_shuffle_xor(map.factor.re, mask), plane_shuffle_xor(map.factor.im, mask)),
-        Complex::new(plane_shuffle_xor(map.offset.re, mask), plane_shuffle_xor(map.offset.im, mask)),
+        Complex::new(plane_shuffle_up(map.factor.re, distance), plane_shuffle_up(map.factor.im, distance)),
+        Complex::new(plane_shuffle_up(map.offset.re, distance), plane_shuffle_up(map.offset.im, distance)),
     )
 }
 
-/// Word by word rather than unit by unit, so that neighbouring units use different banks.
 #[cube]
-fn put(mail: &mut SharedMemory<f32>, #[comptime] slot: u32, map: Affine, #[comptime] blueprint: Blueprint) {
-    mail[(comptime!(slot * blueprint.units) + UNIT_POS) as usize] = map.factor.re;
-    mail[(comptime!((slot + 1) * blueprint.units) + UNIT_POS) as usize] = map.factor.im;
-    mail[(comptime!((slot + 2) * blueprint.units) + UNIT_POS) as usize] = map.offset.re;
-    mail[(comptime!((slot + 3) * blueprint.units) + UNIT_POS) as usize] = map.offset.im;
+fn shuffle_down(map: Affine, #[comptime] distance: u32) -> Affine {
+    Affine::new(
+        Complex::new(
+            plane_shuffle_down(map.factor.re, distance),
+            plane_shuffle_down(map.factor.im, distance),
+        ),
+        Complex::new(
+            plane_shuffle_down(map.offset.re, distance),
+            plane_shuffle_down(map.offset.im, distance),
+        ),
+    )
+}
+
+/// Word by word rather than place by place, so that neighbouring units use different banks.
+#[cube]
+fn put(
+    mail: &mut SharedMemory<f32>,
+    #[comptime] slot: u32,
+    place: u32,
+    map: Affine,
+    #[comptime] blueprint: Blueprint,
+) {
+    mail[(comptime!(slot * blueprint.units) + place) as usize] = map.factor.re;
+    mail[(comptime!((slot + 1) * blueprint.units) + place) as usize] = map.factor.im;
+    mail[(comptime!((slot + 2) * blueprint.units) + place) as usize] = map.offset.re;
+    mail[(comptime!((slot + 3) * blueprint.units) + place) as usize] = map.offset.im;
 }
 
 #[cube]
 fn get(
     mail: &SharedMemory<f32>,
     #[comptime] slot: u32,
-    unit: u32,
+    place: u32,
     #[comptime] blueprint: Blueprint,
 ) -> Affine {
     Affine::new(
         Complex::new(
-            mail[(comptime!(slot * blueprint.units) + unit) as usize],
-            mail[(comptime!((slot + 1) * blueprint.units) + unit) as usize],
+            mail[(comptime!(slot * blueprint.units) + place) as usize],
+            mail[(comptime!((slot + 1) * blueprint.units) + place) as usize],
         ),
         Complex::new(
-            mail[(comptime!((slot + 2) * blueprint.units) + unit) as usize],
-            mail[(comptime!((slot + 3) * blueprint.units) + unit) as usize],
+            mail[(comptime!((slot + 2) * blueprint.units) + place) as usize],
+            mail[(comptime!((slot + 3) * blueprint.units) + place) as usize],
         ),
     )
 }

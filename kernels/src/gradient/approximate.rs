@@ -8,7 +8,7 @@ use crate::complex::{Complex, invert, multiply, scale};
 use crate::error::BkError;
 use crate::gradient::affine::add;
 use crate::gradient::launch::ELEMENTWISE_UNITS;
-use crate::gradient::operands::BkGradientOperands;
+use crate::gradient::operands::{BkGradientOperands, CotangentLayout};
 use crate::launch::{PARTS, address_of, bk_core, grid};
 use crate::options::{APPROXIMATION_LIMIT, BkOptions, SMALLEST_SQUARE, SQUARE_OFFSET};
 use crate::problem::{BkOperands, BkProblem};
@@ -28,10 +28,12 @@ pub(crate) struct Approximation {
 pub(crate) fn approximate_kernel<V: Size>(
     values: &Array<Vector<f32, V>>,
     cotangent: &Array<Vector<f32, V>>,
+    layout: CotangentLayout,
     a_re: &mut Array<f32>,
     a_im: &mut Array<f32>,
     alpha: f32,
     sites: usize,
+    n: usize,
     #[comptime] approximation: Approximation,
 ) {
     let site = ABSOLUTE_POS;
@@ -40,7 +42,7 @@ pub(crate) fn approximate_kernel<V: Size>(
     }
     let value = values[site];
     let g = Complex::new(value[0], value[1]);
-    let pair = cotangent[site];
+    let pair = cotangent[(site / n) * layout.row_stride + (site % n) * layout.site_stride];
     let h = Complex::new(pair[0], -pair[1]);
     let square = multiply(g, g);
     let mut s = multiply(h, square);
@@ -108,20 +110,23 @@ pub(crate) fn approximate<R: Runtime>(
     let ((a_re, a_re_length), (a_im, a_im_length)) = (target(&gradients.a_re), target(&gradients.a_im));
     let units = ELEMENTWISE_UNITS.min(client.properties().hardware.max_units_per_cube);
     let call = Elementwise { client, units };
+    let extent = gradients.cotangent.extent(problem);
     // SAFETY: the kernel leaves out sites beyond the last; the buffers were checked for their lengths.
     unsafe {
         approximate_kernel::launch_unchecked::<R>(
             client,
             call.grid(sites),
             CubeDim::new_1d(units),
-            call.address(PARTS * sites),
+            call.address(PARTS * extent.max(sites)),
             PARTS,
             ArrayArg::from_raw_parts(values, PARTS * sites),
-            ArrayArg::from_raw_parts(gradients.cotangent.clone(), PARTS * sites),
+            ArrayArg::from_raw_parts(gradients.cotangent.handle.clone(), PARTS * extent),
+            gradients.cotangent.layout(),
             ArrayArg::from_raw_parts(a_re, a_re_length),
             ArrayArg::from_raw_parts(a_im, a_im_length),
             alpha,
             sites,
+            n,
             approximation,
         );
     }

@@ -1,8 +1,8 @@
 //! What the generated code of the backward pass depends on, and its layout on a device.
 
-use cubecl::ir::DeviceProperties;
+use cubecl::prelude::*;
 
-use crate::blueprint::{Blueprint, Compiler, MAIL_FLOATS};
+use crate::blueprint::{Blueprint, Compiler};
 use crate::error::BkError;
 use crate::options::BkOptions;
 use crate::problem::BkProblem;
@@ -45,11 +45,6 @@ impl Wanted {
 }
 
 impl GradientBlueprint {
-    /// Whether `b` and `c` are kept apart: their gradients have the other one as a factor.
-    pub(crate) fn keeps_factors(&self) -> bool {
-        self.wanted.b || self.wanted.c
-    }
-
     /// Whether the forward pass does anything to `G` after computing it.
     pub(crate) fn finishes(&self) -> bool {
         self.base.clip || self.base.zero_non_finite
@@ -57,31 +52,28 @@ impl GradientBlueprint {
 
     /// Bytes of shared memory that a cube takes.
     pub(crate) fn shared_bytes(&self) -> usize {
-        let Blueprint { units, complex_diagonal, .. } = self.base;
-        // Diagonal, couplings or their factors, cotangent.
-        let arrays = 3 + 1 + u64::from(complex_diagonal) + u64::from(self.keeps_factors());
-        let staged = u64::from(units).saturating_mul(arrays * u64::from(self.base.pitch()));
-        let halo = 4 * u64::from(self.base.halo());
-        let floats = staged.saturating_add(u64::from(MAIL_FLOATS + 1) * u64::from(units) + halo);
-        usize::try_from(floats.saturating_mul(4)).unwrap_or(usize::MAX)
+        // The cotangent is two arrays more than the matrix.
+        let Blueprint { units, .. } = self.base;
+        let cotangent = u64::from(units).saturating_mul(2 * 4 * u64::from(self.base.pitch()));
+        self.base.shared_bytes().saturating_add(usize::try_from(cotangent).unwrap_or(usize::MAX))
     }
 }
 
 /// The algorithm and its blueprint for a problem on a device: the forward pass's choice, with fewer units where the
 /// cotangent does not fit beside the matrix.
-pub(crate) fn resolve_backward(
+pub(crate) fn resolve_backward<R: Runtime>(
     strategy: &Strategy,
     wanted: Wanted,
     problem: &BkProblem,
     options: &BkOptions,
-    device: &DeviceProperties,
+    client: &ComputeClient<R>,
 ) -> Result<(Routine, GradientBlueprint), BkError> {
     if strategy.routine == Some(Routine::Serial) {
         let reason = "the backward pass has no such routine; use `cube` or `multi-cube`".to_owned();
         return Err(BkError::Strategy { routine: "serial", reason });
     }
-    // Wider spacing was no faster here (`docs/perf-log.md`), and would leave less of shared memory.
-    let compiler = Compiler::Other;
+    let device = client.properties();
+    let compiler = Compiler::of(client);
     let limit = device.hardware.max_shared_memory_size;
     // What a cube holds is inferred for the forward pass; here it takes smaller ones, and then a row that fitted into
     // one may take several.

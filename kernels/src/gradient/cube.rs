@@ -2,28 +2,30 @@
 
 use cubecl::prelude::*;
 
-use crate::blueprint::GROUP;
-use crate::butterfly::{Segment, ascend, descend};
+use crate::blueprint::Blueprint;
+use crate::complex::{Complex, choose, multiply};
 use crate::exchange::{from_left, from_right};
-use crate::gradient::affine::{Scanned, scan_affine};
+use crate::gradient::affine::{Affine, scan_affine};
 use crate::gradient::blueprint::GradientBlueprint;
+use crate::gradient::careful::{map_with_care, resolve_with_care, sweep_with_care};
 use crate::gradient::finish::pass_through_finish;
+use crate::gradient::fraction::{Fraction, Mapped, map_chunk, ratio_of, ratio_over, sweep_chunk};
 use crate::gradient::multi_cube::{
     carried_over, next_has_second, polished_left_end, polished_right_end, previous_has_second, scanned_ends,
 };
+use crate::gradient::operands::CotangentLayout;
 use crate::gradient::resolve::resolve;
-use crate::gradient::running::{
-    Mapping, Running, finish_map, has_second, map_left, map_right, state_left, state_right,
-};
+use crate::gradient::running::{Running, has_second};
 use crate::gradient::sums::sum_over_cube;
-use crate::gradient::tile::GradientTile;
+use crate::gradient::tile::{GradientTile, Gradients};
 use crate::halo::Halo;
 use crate::operands::Operands;
 use crate::projective::{Pair, canonicalise, choose_pair};
 use crate::resolvent::Finish;
-use crate::routines::cube::place_of_cube;
+use crate::routines::cube::{place_of_cube, segment_of, summarise};
+use crate::scan::scan;
+use crate::segment::Segment;
 use crate::tile::Place;
-use crate::transfer::{Transfer, extend, normalise_transfer};
 
 /// Gradients of several rows a cube, or, `tiled`, of one tile of a row whose states at both edges are in `edges` and
 /// whose sums there are in `carried`.
@@ -32,12 +34,10 @@ use crate::transfer::{Transfer, extend, normalise_transfer};
 pub(crate) fn gradient_kernel<V: Size>(
     operands: &Operands,
     cotangent: &Array<Vector<f32, V>>,
+    layout: CotangentLayout,
     edges: &Array<f32>,
     carried: &Array<f32>,
-    a_re: &mut Array<f32>,
-    a_im: &mut Array<f32>,
-    b: &mut Array<f32>,
-    c: &mut Array<f32>,
+    gradients: &mut Gradients,
     sums: &mut Array<f32>,
     finish: &Finish,
     cubes: usize,
@@ -48,25 +48,35 @@ pub(crate) fn gradient_kernel<V: Size>(
         terminate!();
     }
     let base = comptime!(blueprint.base);
-    let place = place_of_cube(tiles, base);
+    let place = place_from_end(cubes, tiles, base);
     let mut mail = SharedMemory::<f32>::new(comptime!(blueprint.base.mail() as usize));
-    let mut tile = GradientTile::load::<V>(operands, cotangent, place, blueprint);
+    let mut tile = GradientTile::load::<V>(operands, cotangent, layout, place, blueprint);
     let halo = Halo::load(operands, place, base);
-    let segment = segment_of(operands, &tile, place, blueprint);
+    let (chunk, segment) = chunk_states::<V>(
+        &mut tile, operands, cotangent, layout, place, &halo, edges, tiles, finish, &mut mail, blueprint,
+    );
     let before = segment.couplings[UNIT_POS as usize];
-
-    let chunk = chunk_states(&mut tile, &halo, edges, tiles, &segment, finish, &mut mail, blueprint);
-    let scanned = scan_sums(&tile, before, &chunk, &segment, &mut mail, blueprint);
+    let maps = map(&tile, operands, place, before, &chunk, blueprint);
+    let scanned = scan_affine(maps.rightwards, maps.leftwards, &segment, &mut mail, base);
     let (at_left_end, at_right_end) = carried_over(carried, blueprint);
-    let from_left = scanned.before.apply(at_left_end);
-    let from_right = scanned.after.apply(at_right_end);
+    let from_left = scanned.reaching_from_left(at_left_end, &mail, base);
+    let from_right = scanned.reaching_from_right(at_right_end, &mail, base);
 
+    let mut sum = Complex::zero();
+    let mut done = false.runtime();
+    if maps.ordinary {
+        let (left, middle, right) = sides(before, &chunk, &maps.middle, from_left, from_right);
+        let (part, ordinary) = resolve(&mut tile, before, left, middle, right, blueprint);
+        sum = part;
+        done = ordinary;
+    }
+    if !done {
+        let left = Running::new(chunk.left, from_left);
+        let right = Running::new(chunk.right, from_right);
+        sum = resolve_with_care(&mut tile, operands, place, left, right, finish, blueprint);
+    }
     sync_cube();
-    let left = Running::new(chunk.left, from_left);
-    let right = Running::new(chunk.right, from_right);
-    let sum = resolve(&mut tile, before, left, right, finish, blueprint);
-    sync_cube();
-    tile.store(a_re, a_im, b, c, operands.batch, operands.n, place, blueprint);
+    tile.store(gradients, operands, place, blueprint);
     if comptime!(blueprint.wanted.z) {
         let total = sum_over_cube(sum, &mut mail, base.units);
         if UNIT_POS == 0 {
@@ -74,6 +84,37 @@ pub(crate) fn gradient_kernel<V: Size>(
             sums[2 * CUBE_POS + 1] = total.im;
         }
     }
+}
+
+/// Where this cube's tile begins; of whole rows the last are first, which a forward pass before has left in the cache.
+#[cube]
+fn place_from_end(cubes: usize, tiles: usize, #[comptime] blueprint: Blueprint) -> Place {
+    if comptime!(blueprint.tiled) {
+        place_of_cube(tiles, blueprint)
+    } else {
+        let rows = comptime!((blueprint.units / blueprint.units_per_row) as usize);
+        Place { row: (cubes - 1 - CUBE_POS) * rows, site: 0usize.runtime() }
+    }
+}
+
+/// The left side before a chunk and in its middle, and the right side after it.
+#[cube]
+fn sides(
+    before: f32,
+    chunk: &ChunkStates,
+    middle: &Mapped,
+    from_left: Complex,
+    from_right: Complex,
+) -> (Fraction, Fraction, Fraction) {
+    // Nothing comes over a cut, not even a NaN.
+    let from_left = choose(before == 0.0, Complex::zero(), from_left);
+    let (left, from_scale) = ratio_over(chunk.left, before);
+    let (right, to_scale) = ratio_of(chunk.right);
+    (
+        Fraction::new(left, multiply(from_scale, from_left)),
+        middle.at(from_left),
+        Fraction::new(right, multiply(to_scale, from_right)),
+    )
 }
 
 /// The states at the edges of a unit's chunk, and the scales of those at its neighbours' edges.
@@ -87,104 +128,78 @@ pub(crate) struct ChunkStates {
     right_second: bool,
     /// Whether the right state before the chunk, as the unit before has it, is.
     left_second: bool,
+    /// Whether no coupling inside is exactly zero.
+    whole: bool,
 }
 
-/// Collects the couplings between the chunks. Holds the barrier after which the tile may be read.
-#[cube]
-pub(crate) fn segment_of(
-    operands: &Operands,
-    tile: &GradientTile,
-    place: Place,
-    #[comptime] blueprint: GradientBlueprint,
-) -> Segment {
-    let base = comptime!(blueprint.base);
-    let position = UNIT_POS % comptime!(base.units_per_row);
-    let mut first_coupling = 0.0f32;
-    let mut last_coupling = 0.0f32;
-    if comptime!(base.tiled) {
-        let end = place.site + comptime!(base.tile() as usize);
-        first_coupling = operands.coupling_before(place.row, place.site);
-        last_coupling = operands.coupling_before(place.row, end);
-    }
-    let mut couplings = SharedMemory::<f32>::new(comptime!(base.units as usize));
-    sync_cube();
-    let before = tile.coupling_after(select(position == 0, UNIT_POS, UNIT_POS - 1), blueprint);
-    couplings[UNIT_POS as usize] = select(position == 0, first_coupling, before);
-    sync_cube();
-    Segment { first_unit: UNIT_POS - position, position, first_coupling, last_coupling, couplings }
-}
-
-/// The scan of the states, its polish, and the cotangent behind clip and zeroing.
+/// The scan of the states, its polish, and the cotangent behind clip and zeroing. Holds the barrier after which all of
+/// the tile may be read.
 #[cube]
 #[allow(clippy::too_many_arguments, reason = "kernel state is passed flat")]
-pub(crate) fn chunk_states(
+pub(crate) fn chunk_states<V: Size>(
     tile: &mut GradientTile,
+    operands: &Operands,
+    cotangent: &Array<Vector<f32, V>>,
+    layout: CotangentLayout,
+    place: Place,
     halo: &Halo,
     edges: &Array<f32>,
     tiles: usize,
-    segment: &Segment,
     finish: &Finish,
     mail: &mut SharedMemory<f32>,
     #[comptime] blueprint: GradientBlueprint,
-) -> ChunkStates {
+) -> (ChunkStates, Segment) {
     let base = comptime!(blueprint.base);
+    let (own, whole) = summarise(&tile.matrix, operands, place, base);
+    let segment = segment_of(operands, &tile.matrix, place, base);
     let before = segment.couplings[UNIT_POS as usize];
-    let own = summarise(tile, before, blueprint);
-    let siblings = ascend(own, segment, mail, base);
     let (left_end, right_end) = scanned_ends(edges, tiles, blueprint);
-    let (left, right) = descend(&siblings, segment, left_end, right_end, base);
-    let chunk = polish(tile, halo, edges, tiles, before, left, right, mail, blueprint);
+    let (left, right) = scan(own, &segment, left_end, right_end, mail, base);
+    let (left, right) = (canonicalise(left), canonicalise(right));
+    let chunk =
+        polish(tile, operands, place, halo, edges, tiles, before, whole, left, right, mail, blueprint);
     if comptime!(blueprint.finishes()) {
-        pass_through_finish(tile, before, chunk.left, chunk.right, finish.max_magnitude, blueprint);
+        pass_through_finish::<V>(
+            tile,
+            operands,
+            cotangent,
+            layout,
+            place,
+            before,
+            whole,
+            chunk.left,
+            chunk.right,
+            finish,
+            blueprint,
+        );
     }
-    chunk
+    (chunk, segment)
 }
 
-/// The transfer matrix of this unit's chunk.
-#[cube]
-fn summarise(tile: &GradientTile, before: f32, #[comptime] blueprint: GradientBlueprint) -> Transfer {
-    let first = tile.sites(0, before, blueprint);
-    let mut chunk = Transfer::site(first.diagonal(0u32));
-    #[unroll]
-    for index in 1..GROUP {
-        chunk = extend(chunk, first.diagonal(index), first.coupling_before(index));
-    }
-    chunk = normalise_transfer(chunk);
-    for group in 1..tile.groups {
-        let sites = tile.sites(group, before, blueprint);
-        #[unroll]
-        for index in 0..GROUP {
-            chunk = extend(chunk, sites.diagonal(index), sites.coupling_before(index));
-        }
-        chunk = normalise_transfer(chunk);
-    }
-    chunk
-}
-
-/// Replaces the scanned states by ones that a neighbour swept to this unit's edge, as in the forward pass.
+/// Replaces the scanned states by ones that a neighbour swept to this unit's edge: see `routines::cube`.
 #[cube]
 #[allow(clippy::too_many_arguments, reason = "kernel state is passed flat")]
 fn polish(
     tile: &GradientTile,
+    operands: &Operands,
+    place: Place,
     halo: &Halo,
     edges: &Array<f32>,
     tiles: usize,
     before: f32,
+    whole: bool,
     left: Pair,
     right: Pair,
     mail: &mut SharedMemory<f32>,
     #[comptime] blueprint: GradientBlueprint,
 ) -> ChunkStates {
     let base = comptime!(blueprint.base);
-    let groups = tile.groups;
-    let mut rightwards = canonicalise(left);
-    let mut leftwards = canonicalise(right);
-    for group in 0..groups {
-        rightwards = state_right(rightwards, &tile.sites(group, before, blueprint));
-        leftwards = state_left(leftwards, &tile.sites(groups - 1 - group, before, blueprint));
+    let (mut rightwards, mut leftwards, ordinary) = sweep_chunk(&tile.matrix, before, left, right, base);
+    if !(whole & ordinary) {
+        let (to_right, to_left) = sweep_with_care(tile, operands, place, left, right, blueprint);
+        rightwards = to_right;
+        leftwards = to_left;
     }
-    let rightwards = canonicalise(rightwards);
-    let leftwards = canonicalise(leftwards);
     let from_left = from_left(rightwards, mail, base);
     let from_right = from_right(leftwards, mail, base);
 
@@ -210,27 +225,40 @@ fn polish(
         right: choose_pair(is_last, right_end, from_right),
         right_second,
         left_second,
+        whole,
     }
 }
 
-/// The affine maps of all chunks, scanned.
+/// The affine maps of a unit's chunk.
+#[derive(CubeType, Clone, Copy)]
+pub(crate) struct Maps {
+    pub(crate) rightwards: Affine,
+    pub(crate) leftwards: Affine,
+    /// The left side in the middle of the chunk.
+    middle: Mapped,
+    /// Whether that, and the pivots behind it, can be relied on.
+    ordinary: bool,
+}
+
 #[cube]
-pub(crate) fn scan_sums(
+pub(crate) fn map(
     tile: &GradientTile,
+    operands: &Operands,
+    place: Place,
     before: f32,
     chunk: &ChunkStates,
-    segment: &Segment,
-    mail: &mut SharedMemory<f32>,
     #[comptime] blueprint: GradientBlueprint,
-) -> Scanned {
-    let groups = tile.groups;
-    let mut rightwards = Mapping::start(chunk.left);
-    let mut leftwards = Mapping::start(chunk.right);
-    for group in 0..groups {
-        rightwards = map_right(rightwards, &tile.sites(group, before, blueprint));
-        leftwards = map_left(leftwards, &tile.sites(groups - 1 - group, before, blueprint));
+) -> Maps {
+    let ChunkStates { left, right, right_second, left_second, whole } = *chunk;
+    let quick = map_chunk(tile, before, left, right, right_second, left_second, blueprint);
+    let mut rightwards = quick.rightwards;
+    let mut leftwards = quick.leftwards;
+    let ordinary = whole & quick.ordinary;
+    if !ordinary {
+        let (to_right, to_left) =
+            map_with_care(tile, operands, place, left, right, right_second, left_second, blueprint);
+        rightwards = to_right;
+        leftwards = to_left;
     }
-    let rightwards = finish_map(rightwards, chunk.right_second);
-    let leftwards = finish_map(leftwards, chunk.left_second);
-    scan_affine(rightwards, leftwards, segment, mail, comptime!(blueprint.base))
+    Maps { rightwards, leftwards, middle: quick.middle, ordinary }
 }

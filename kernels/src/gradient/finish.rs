@@ -3,49 +3,135 @@
 use cubecl::prelude::*;
 
 use crate::blueprint::GROUP;
+use crate::chunk::Half;
 use crate::complex::{
     Complex, choose, exponent_of, is_not_finite, multiply, power_of_two_for, scale, subtract,
 };
 use crate::gradient::blueprint::GradientBlueprint;
-use crate::gradient::running::{Running, keep, kept_at, state_left, state_right};
-use crate::gradient::sites::Sites;
+use crate::gradient::careful::groups;
+use crate::gradient::fraction::{entered_over, ratio_over, reciprocal, without};
+use crate::gradient::operands::{CotangentLayout, cotangent_at};
+use crate::gradient::running::{state_left, state_right};
+use crate::gradient::sites::{Sites, site_of_group};
 use crate::gradient::tile::GradientTile;
+use crate::operands::Operands;
 use crate::projective::{Pair, cross_coupling, enter_site, normalise};
+use crate::resolvent::Finish;
+use crate::tile::{Place, chunk_slot, rounds};
 
 /// Replaces `h` at every site of this unit's chunk, between its left and its right state.
 #[cube]
-pub(crate) fn pass_through_finish(
+#[allow(clippy::too_many_arguments, reason = "kernel state is passed flat")]
+pub(crate) fn pass_through_finish<V: Size>(
+    tile: &mut GradientTile,
+    operands: &Operands,
+    cotangent: &Array<Vector<f32, V>>,
+    layout: CotangentLayout,
+    place: Place,
+    before: f32,
+    whole: bool,
+    left: Pair,
+    right: Pair,
+    finish: &Finish,
+    #[comptime] blueprint: GradientBlueprint,
+) {
+    let mut done = false.runtime();
+    if whole {
+        done = finish_quickly(tile, before, left, right, finish.max_magnitude, blueprint);
+    }
+    if !done {
+        let groups = groups(blueprint);
+        let mut right = right;
+        for step in 0..groups {
+            let group = groups - 1 - step;
+            let mut start = left;
+            for before in 0..group {
+                start = state_right(start, &Sites::read(tile, operands, place, before, blueprint));
+            }
+            // The tile may have been written to.
+            let (row, site) = site_of_group(place, group, blueprint);
+            let slot = chunk_slot(UNIT_POS, comptime!(blueprint.base)) + group * GROUP;
+            #[unroll]
+            for index in 0..GROUP {
+                let site = site + comptime!(index as usize);
+                let h = cotangent_at::<V>(cotangent, layout, operands.batch, operands.n, row, site);
+                tile.put_cotangent(slot + index, h);
+            }
+            let sites = Sites::read(tile, operands, place, group, blueprint);
+            finish_group(tile, slot, start, right, &sites, finish.max_magnitude, blueprint);
+            right = state_left(right, &sites);
+        }
+    }
+}
+
+/// By ratios, and whether all of them can be relied on.
+#[cube]
+fn finish_quickly(
     tile: &mut GradientTile,
     before: f32,
     left: Pair,
     right: Pair,
     max_magnitude: f32,
     #[comptime] blueprint: GradientBlueprint,
-) {
-    let groups = comptime!(blueprint.base.chunk / GROUP);
-    let mut starts = Array::<f32>::new(comptime!(6 * groups as usize));
-    let mut left = left;
-    #[unroll]
-    for group in 0..groups {
-        keep(&mut starts, group, Running::new(left, Complex::zero()));
-        if comptime!(group + 1 < groups) {
-            left = state_right(left, &tile.sites(group.runtime(), before, blueprint));
+) -> bool {
+    let base = comptime!(blueprint.base);
+    let sites = comptime!(blueprint.base.half());
+    let own = chunk_slot(UNIT_POS, base);
+    let (start, _) = ratio_over(left, before);
+    let (mut right, _) = ratio_over(right, tile.matrix.coupling_after(UNIT_POS, base));
+    let mut ordinary = true.runtime();
+    for step in rounds(0u32, base)..rounds(2u32, base) {
+        let is_first = step == 1;
+        let slot = own + (1 - step) * sites;
+        // To the middle for the second half, which comes first.
+        let mut ratio = start;
+        for _ in step..rounds(1u32, base) {
+            let half = Half::read(&tile.matrix, own, before, base);
+            #[unroll]
+            for site in 0..sites {
+                let k = half.coupling_before(site);
+                let (next, _) = reciprocal(without(half.diagonal(site, base), k, ratio));
+                ratio = next;
+            }
+        }
+        let half = Half::read(&tile.matrix, slot, entered_over(&tile.matrix, slot, is_first, before), base);
+        let mut pivots = Array::<f32>::new(comptime!(2 * sites as usize));
+        #[unroll]
+        for site in 0..sites {
+            let pivot = without(half.diagonal(site, base), half.coupling_before(site), ratio);
+            pivots[comptime!(2 * site as usize)] = pivot.re;
+            pivots[comptime!(2 * site as usize + 1)] = pivot.im;
+            let (next, is_ordinary) = reciprocal(pivot);
+            ratio = next;
+            ordinary &= is_ordinary;
+        }
+        #[unroll]
+        for back in 0..sites {
+            let site = comptime!(sites - 1 - back);
+            let k = half.coupling_after(site);
+            let pivot =
+                Complex::new(pivots[comptime!(2 * site as usize)], pivots[comptime!(2 * site as usize + 1)]);
+            let determinant = without(pivot, k, right);
+            let (_, is_ordinary) = reciprocal(determinant);
+            ordinary &= is_ordinary;
+            let h = tile.cotangent(slot + site);
+            tile.put_cotangent(
+                slot + site,
+                through_finish(h, Complex::one(), determinant, max_magnitude, blueprint),
+            );
+            let (next, is_ordinary) = reciprocal(without(half.diagonal(site, base), k, right));
+            right = next;
+            ordinary &= is_ordinary;
         }
     }
-    let mut right = right;
-    for step in 0..tile.groups {
-        let group = tile.groups - 1 - step;
-        let sites = tile.sites(group, before, blueprint);
-        let start = kept_at(&starts, group, groups);
-        finish_group(tile, group, start.state, right, &sites, max_magnitude, blueprint);
-        right = state_left(right, &sites);
-    }
+    ordinary
 }
 
+/// The cotangents of a group in `slot` from the left state before it and the right state after it.
 #[cube]
 fn finish_group(
     tile: &mut GradientTile,
-    group: u32,
+    slot: u32,
     start: Pair,
     end: Pair,
     sites: &Sites,
@@ -79,7 +165,7 @@ fn finish_group(
         let denominator =
             subtract(multiply(including.x, crossed.x), scale(k, multiply(including.y, crossed.y)));
         let h = through_finish(sites.cotangent(index), numerator, denominator, max_magnitude, blueprint);
-        tile.put_cotangent(group * GROUP + index, h, blueprint);
+        tile.put_cotangent(slot + index, h);
         right = enter_site(crossed, sites.diagonal(index), k);
     }
 }

@@ -1,5 +1,6 @@
 //! From checked arguments to the launches of the backward pass.
 
+use cubecl::ir::AddressType;
 use cubecl::prelude::*;
 use cubecl::server::Handle;
 
@@ -10,6 +11,7 @@ use crate::gradient::cube::gradient_kernel;
 use crate::gradient::multi_cube::{CARRIED, MAPS, map_kernel, scan_maps_kernel};
 use crate::gradient::operands::BkGradientOperands;
 use crate::gradient::sums::{Factors, ROWS_AT_ONCE, sum_kernel, sum_rows_kernel};
+use crate::gradient::tile::GradientsLaunch;
 use crate::launch::{Call, PARTS, plan_routine};
 use crate::options::BkOptions;
 use crate::problem::{BkOperands, BkProblem, Operand, elements};
@@ -18,6 +20,9 @@ use crate::routines::{Routine, Strategy, rows_to_cubes};
 
 /// Units of a cube of the kernels that have one element a unit.
 pub(crate) const ELEMENTWISE_UNITS: u32 = 256;
+
+/// Units of the cube that adds up the sums for `z`, where the device has as many.
+const LARGEST_SUM_UNITS: u32 = 1024;
 
 /// Queues the gradients of a real `L` by the diagonal, the couplings and `z`, from `dL/dG`.
 ///
@@ -56,7 +61,7 @@ pub fn bk_core_backward<R: Runtime>(
         z: gradients.z.is_some(),
         ..plan.wanted
     };
-    let (routine, blueprint) = resolve_backward(strategy, wanted, problem, options, client.properties())?;
+    let (routine, blueprint) = resolve_backward(strategy, wanted, problem, options, client)?;
     let forward = Call { client, problem, operands, options, blueprint: blueprint.base };
     let call = BackwardCall { forward, gradients, blueprint };
     call.run(routine, &plan)?;
@@ -77,7 +82,7 @@ pub fn plan_backward<R: Runtime>(
         return plan_routine(client, problem, options, strategy);
     }
     let all = Wanted { a_re: true, a_im: problem.complex_diagonal, b: true, c: true, kappa: false, z: true };
-    resolve_backward(strategy, all, problem, options, client.properties()).map(|(routine, _)| routine)
+    resolve_backward(strategy, all, problem, options, client).map(|(routine, _)| routine)
 }
 
 /// How the gradients of the couplings come about.
@@ -176,10 +181,11 @@ impl<R: Runtime> BackwardCall<'_, R> {
                 client,
                 self.forward.grid(cubes),
                 dim,
-                self.forward.address(edges_length),
+                self.address(edges_length),
                 PARTS,
                 self.forward.inputs(),
                 self.cotangent(),
+                self.gradients.cotangent.layout(),
                 ArrayArg::from_raw_parts(edges.clone(), edges_length),
                 ArrayArg::from_raw_parts(maps.clone(), cubes * MAPS),
                 self.forward.finish(),
@@ -221,16 +227,19 @@ impl<R: Runtime> BackwardCall<'_, R> {
                 self.forward.client,
                 self.forward.grid(cubes),
                 CubeDim::new_1d(self.blueprint.base.units),
-                self.forward.address(edges_length),
+                self.address(edges_length),
                 PARTS,
                 self.forward.inputs(),
                 self.cotangent(),
+                self.gradients.cotangent.layout(),
                 ArrayArg::from_raw_parts(edges, edges_length),
                 ArrayArg::from_raw_parts(carried, carried_length),
-                ArrayArg::from_raw_parts(targets.a_re.clone(), length(wanted.a_re, sites)),
-                ArrayArg::from_raw_parts(targets.a_im.clone(), length(wanted.a_im, sites)),
-                ArrayArg::from_raw_parts(targets.b.clone(), length(wanted.b || wanted.kappa, links)),
-                ArrayArg::from_raw_parts(targets.c.clone(), length(wanted.c, links)),
+                GradientsLaunch::new(
+                    ArrayArg::from_raw_parts(targets.a_re.clone(), length(wanted.a_re, sites)),
+                    ArrayArg::from_raw_parts(targets.a_im.clone(), length(wanted.a_im, sites)),
+                    ArrayArg::from_raw_parts(targets.b.clone(), length(wanted.b || wanted.kappa, links)),
+                    ArrayArg::from_raw_parts(targets.c.clone(), length(wanted.c, links)),
+                ),
                 ArrayArg::from_raw_parts(targets.sums.clone(), length(wanted.z, 2 * cubes)),
                 self.forward.finish(),
                 cubes,
@@ -240,17 +249,24 @@ impl<R: Runtime> BackwardCall<'_, R> {
         }
     }
 
+    fn address(&self, scratch: usize) -> AddressType {
+        let cotangent = PARTS * self.gradients.cotangent.extent(self.forward.problem);
+        self.forward.address(scratch.max(cotangent))
+    }
+
     fn cotangent(&self) -> ArrayArg<R> {
-        let length = PARTS * self.forward.problem.batch * self.forward.problem.n;
-        // SAFETY: the cotangent was checked to hold `[B, N, 2]`.
-        unsafe { ArrayArg::from_raw_parts(self.gradients.cotangent.clone(), length) }
+        let cotangent = &self.gradients.cotangent;
+        let length = PARTS * cotangent.extent(self.forward.problem);
+        // SAFETY: the cotangent was checked to reach as far.
+        unsafe { ArrayArg::from_raw_parts(cotangent.handle.clone(), length) }
     }
 
     /// The gradients that are sums over the batch.
     fn sum_over_batch(&self, plan: &CouplingPlan, targets: &Targets, cubes: usize) {
         let Call { client, operands, problem, .. } = self.forward;
         if let Some(z) = &self.gradients.z {
-            let units = ELEMENTWISE_UNITS.min(client.properties().hardware.max_units_per_cube);
+            // As many as there are, since each has its loads one after the other, and a power of two.
+            let units = 1 << client.properties().hardware.max_units_per_cube.min(LARGEST_SUM_UNITS).ilog2();
             // SAFETY: one cube reads the sums that the kernel before has written, and writes two floats.
             unsafe {
                 sum_kernel::launch_unchecked::<R>(

@@ -25,10 +25,10 @@
 //! | file | content |
 //! |---|---|
 //! | `affine` | affine maps, their scan over the units of a cube |
-//! | `sites`, `tile` | sites in registers and in shared memory |
-//! | `running` | the recursions over a group of sites, scales at the edges of chunks |
+//! | `tile`, `sites` | sites in shared memory and in registers |
+//! | `fraction`, `resolve` | the recursions in ratios of states, and the gradients of a chunk by them: nearly always |
+//! | `running`, `careful` | the same in the projective form, for chunks with cuts, or pivots out of range |
 //! | `cube`, `multi_cube` | a row within a cube; a row over several |
-//! | `resolve` | the gradients of a chunk from its two sides |
 //! | `finish` | the derivative of clip and zeroing |
 //! | `sums` | sums over the batch |
 //! | `approximate` | the original's approximations |
@@ -37,8 +37,10 @@
 mod affine;
 mod approximate;
 mod blueprint;
+mod careful;
 mod cube;
 mod finish;
+mod fraction;
 mod launch;
 mod multi_cube;
 mod operands;
@@ -49,4 +51,4 @@ mod sums;
 mod tile;
 
 pub use launch::{bk_core_backward, plan_backward};
-pub use operands::BkGradientOperands;
+pub use operands::{BkGradientOperands, Cotangent};

@@ -5,11 +5,11 @@
 
 use cubecl::prelude::*;
 
-use crate::butterfly::Segment;
 use crate::complex::Complex;
 use crate::gradient::affine::{Affine, scan_affine, then};
 use crate::gradient::blueprint::GradientBlueprint;
-use crate::gradient::cube::{chunk_states, scan_sums, segment_of};
+use crate::gradient::cube::{chunk_states, map};
+use crate::gradient::operands::CotangentLayout;
 use crate::gradient::running::{has_second, in_scale};
 use crate::gradient::tile::GradientTile;
 use crate::halo::Halo;
@@ -18,6 +18,7 @@ use crate::projective::Pair;
 use crate::resolvent::Finish;
 use crate::routines::cube::place_of_cube;
 use crate::routines::multi_cube::{EDGES, Edges};
+use crate::segment::Segment;
 
 /// Floats of the two maps of a tile.
 pub(crate) const MAPS: usize = 8;
@@ -96,6 +97,7 @@ pub(crate) fn carried_over(
 pub(crate) fn map_kernel<V: Size>(
     operands: &Operands,
     cotangent: &Array<Vector<f32, V>>,
+    layout: CotangentLayout,
     edges: &Array<f32>,
     maps: &mut Array<f32>,
     finish: &Finish,
@@ -108,16 +110,20 @@ pub(crate) fn map_kernel<V: Size>(
     }
     let place = place_of_cube(tiles, comptime!(blueprint.base));
     let mut mail = SharedMemory::<f32>::new(comptime!(blueprint.base.mail() as usize));
-    let mut tile = GradientTile::load::<V>(operands, cotangent, place, blueprint);
+    let mut tile = GradientTile::load::<V>(operands, cotangent, layout, place, blueprint);
     let halo = Halo::load(operands, place, comptime!(blueprint.base));
-    let segment = segment_of(operands, &tile, place, blueprint);
+    let (chunk, segment) = chunk_states::<V>(
+        &mut tile, operands, cotangent, layout, place, &halo, edges, tiles, finish, &mut mail, blueprint,
+    );
     let before = segment.couplings[UNIT_POS as usize];
-    let chunk = chunk_states(&mut tile, &halo, edges, tiles, &segment, finish, &mut mail, blueprint);
-    let scanned = scan_sums(&tile, before, &chunk, &segment, &mut mail, blueprint);
+    let own = map(&tile, operands, place, before, &chunk, blueprint);
+    let base = comptime!(blueprint.base);
+    let scanned = scan_affine(own.rightwards, own.leftwards, &segment, &mut mail, base);
     if UNIT_POS == 0 {
-        let base = CUBE_POS * comptime!(MAPS);
-        write_map(maps, base, scanned.rightwards);
-        write_map(maps, base + 4, scanned.leftwards);
+        let (rightwards, leftwards) = scanned.whole(&mail, base);
+        let place = CUBE_POS * comptime!(MAPS);
+        write_map(maps, place, rightwards);
+        write_map(maps, place + 4, leftwards);
     }
 }
 
@@ -140,8 +146,9 @@ pub(crate) fn scan_maps_kernel(
     let end = min(begin + share, tiles);
     // The scan of maps has no use for couplings.
     let segment = Segment {
-        first_unit: 0u32.runtime(),
+        first: 0u32.runtime(),
         position: UNIT_POS,
+        share: 1u32.runtime(),
         first_coupling: 0.0f32.runtime(),
         last_coupling: 0.0f32.runtime(),
         couplings: SharedMemory::<f32>::new(1usize),
@@ -155,8 +162,8 @@ pub(crate) fn scan_maps_kernel(
         leftwards = then(leftwards, read_map(maps, (row + mirrored) * comptime!(MAPS) + 4));
     }
     let scanned = scan_affine(rightwards, leftwards, &segment, &mut mail, base);
-    let mut from_left = scanned.before.apply(Complex::zero());
-    let mut from_right = scanned.after.apply(Complex::zero());
+    let mut from_left = scanned.reaching_from_left(Complex::zero(), &mail, base);
+    let mut from_right = scanned.reaching_from_right(Complex::zero(), &mail, base);
     for index in begin..end {
         let place = row + index;
         carried[place * comptime!(CARRIED)] = from_left.re;

@@ -7,11 +7,39 @@ use crate::complex::Complex;
 use crate::error::BkError;
 use crate::problem::{BkOperands, BkProblem, Operand, check_buffer};
 
+/// `(dL/dRe G, dL/dIm G)` of a real `L`, `[B, N, 2]`, the two parts of an entry next to each other.
+#[derive(Debug, Clone)]
+pub struct Cotangent {
+    /// Its buffer, beginning at the first entry.
+    pub handle: Handle,
+    /// Pairs between rows.
+    pub row_stride: usize,
+    /// Pairs between the entries of a row.
+    pub site_stride: usize,
+}
+
+impl Cotangent {
+    /// One without gaps, of `n` sites a row.
+    pub fn contiguous(handle: Handle, n: usize) -> Self {
+        Self { handle, row_stride: n, site_stride: 1 }
+    }
+
+    /// Pairs from the first to the last.
+    pub(crate) fn extent(&self, problem: &BkProblem) -> usize {
+        let last_row = (problem.batch - 1).saturating_mul(self.row_stride);
+        last_row.saturating_add((problem.n - 1).saturating_mul(self.site_stride)).saturating_add(1)
+    }
+
+    pub(crate) fn layout<R: Runtime>(&self) -> CotangentLayoutLaunch<R> {
+        CotangentLayoutLaunch::new(self.row_stride, self.site_stride)
+    }
+}
+
 /// Buffers of the backward pass beside those of the matrix.
 #[derive(Debug, Clone)]
 pub struct BkGradientOperands {
-    /// `(dL/dRe G, dL/dIm G)` of a real `L`, `[B, N, 2]`, contiguous.
-    pub cotangent: Handle,
+    /// The gradients by the values of the forward pass.
+    pub cotangent: Cotangent,
     /// Receives `dL/dRe a`, `[B, N]`, contiguous; `None` where it is not wanted.
     pub a_re: Option<Handle>,
     /// Receives `dL/dIm a`, `[B, N]`, of a complex diagonal.
@@ -29,7 +57,12 @@ impl BkGradientOperands {
     pub(crate) fn validate(&self, problem: &BkProblem, operands: &BkOperands) -> Result<(), BkError> {
         let BkProblem { batch, n, complex_diagonal } = *problem;
         let sites = batch * n;
-        check_buffer("cotangent", &self.cotangent, 2 * sites)?;
+        for (stride, needed) in [(self.cotangent.site_stride, 1), (self.cotangent.row_stride, n)] {
+            if stride < needed {
+                return Err(BkError::Stride { operand: "cotangent", stride, needed });
+            }
+        }
+        check_buffer("cotangent", &self.cotangent.handle, self.cotangent.extent(problem).saturating_mul(2))?;
         if let Some(a_re) = &self.a_re {
             check_buffer("gradient of a_re", a_re, sites)?;
         }
@@ -60,16 +93,29 @@ impl BkGradientOperands {
     }
 }
 
+/// Where the pairs of the cotangent are.
+#[derive(CubeType, CubeLaunch, Clone, Copy)]
+pub(crate) struct CotangentLayout {
+    /// Pairs between rows.
+    pub(crate) row_stride: usize,
+    /// Pairs between sites.
+    pub(crate) site_stride: usize,
+}
+
 /// `h`, the conjugate of the cotangent, at a site; zero beyond the matrix.
 #[cube]
 pub(crate) fn cotangent_at<V: Size>(
     cotangent: &Array<Vector<f32, V>>,
+    layout: CotangentLayout,
     batch: usize,
     n: usize,
     row: usize,
     site: usize,
 ) -> Complex {
     let inside = (row < batch) & (site < n);
-    let pair = cotangent[min(row, batch - 1) * n + min(site, n - 1)];
+    // Selections, since CubeCL 0.10 writes an ambiguous `min` of 64-bit indices on CUDA.
+    let row = select(inside, row, 0usize);
+    let site = select(inside, site, 0usize);
+    let pair = cotangent[row * layout.row_stride + site * layout.site_stride];
     Complex::new(select(inside, pair[0], 0.0f32), select(inside, -pair[1], 0.0f32))
 }

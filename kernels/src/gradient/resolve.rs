@@ -1,158 +1,160 @@
 //! The gradients of a chunk, from what its two sides contribute.
+//!
+//! With `t` the pivot of a site from the left, `M = h + k_{j-1} u_{j-1}` what has come from there, and `(R, v)` the right
+//! side after the site:
+//!
+//! ```text
+//! G = 1 / (t - k R),   S = G^2 (M + k v),   kappa = G^2 (R M + t v)
+//! ```
 
 use cubecl::prelude::*;
 
 use crate::blueprint::GROUP;
-use crate::complex::{
-    Complex, choose, invert, is_not_finite, is_not_finite_real, multiply, recur, scale, subtract,
-};
+use crate::chunk::Half;
+use crate::complex::{Complex, choose, is_not_finite, is_not_finite_real, multiply};
 use crate::gradient::affine::add;
 use crate::gradient::blueprint::GradientBlueprint;
-use crate::gradient::running::{
-    RESCALE, Running, add_site, advance, advance_right, cross_sum, keep, kept, kept_at, rescale,
-};
-use crate::gradient::sites::Sites;
+use crate::gradient::fraction::{Fraction, choose_fraction, entered_over, reciprocal, square, with, without};
 use crate::gradient::tile::GradientTile;
-use crate::projective::{Pair, cross_coupling};
-use crate::resolvent::Finish;
+use crate::tile::{chunk_slot, rounds};
 
-/// Sweeps right keeping the left side at the start of each group, then left computing the gradients. Returns the sum
-/// of `S` over the chunk.
+/// Puts the gradients in the place of the chunk's entries. `left` is the side before it, `middle` that in its middle and
+/// `right` the side after it. Returns the sum of `S` over the chunk and whether all can be relied on.
 #[cube]
 pub(crate) fn resolve(
     tile: &mut GradientTile,
     before: f32,
-    left: Running,
-    right: Running,
-    finish: &Finish,
+    left: Fraction,
+    middle: Fraction,
+    right: Fraction,
     #[comptime] blueprint: GradientBlueprint,
-) -> Complex {
-    let groups = comptime!(blueprint.base.chunk / GROUP);
-    let mut starts = Array::<f32>::new(comptime!(6 * groups as usize));
-    let mut left = left;
-    #[unroll]
-    for group in 0..groups {
-        keep(&mut starts, group, left);
-        if comptime!(group + 1 < groups) {
-            left = advance_right(left, &tile.sites(group.runtime(), before, blueprint));
-        }
-    }
+) -> (Complex, bool) {
+    let base = comptime!(blueprint.base);
+    let own = chunk_slot(UNIT_POS, base);
     let mut right = right;
     let mut sum = Complex::zero();
-    // Not unrolled: the body is long, and an instruction cache is short.
-    for step in 0..tile.groups {
-        let group = tile.groups - 1 - step;
-        let sites = tile.sites(group, before, blueprint);
-        let start = kept_at(&starts, group, groups);
-        let (next, part) = resolve_group(tile, group, start, right, &sites, finish, blueprint);
+    let mut ordinary = true.runtime();
+    for step in rounds(0u32, base)..rounds(2u32, base) {
+        let is_first = step == 1;
+        let slot = own + (1 - step) * base.half();
+        let before = entered_over(&tile.matrix, slot, is_first, before);
+        let start = choose_fraction(is_first, left, middle);
+        let (next, part, is_ordinary) = resolve_half(tile, slot, before, start, right, blueprint);
         right = next;
         sum = add(sum, part);
+        ordinary &= is_ordinary;
     }
-    sum
+    (sum, ordinary)
 }
 
-/// The gradients of a group from the left side before it and the right side after it, and the right side before it.
+/// [`resolve`] for the half in `slot`; returns the right side before it too.
+#[cube]
+fn resolve_half(
+    tile: &mut GradientTile,
+    slot: u32,
+    before: f32,
+    left: Fraction,
+    right: Fraction,
+    #[comptime] blueprint: GradientBlueprint,
+) -> (Fraction, Complex, bool) {
+    let base = comptime!(blueprint.base);
+    let sites = comptime!(blueprint.base.half());
+    let half = Half::read(&tile.matrix, slot, before, base);
+    let mut pivots = Array::<f32>::new(comptime!(2 * sites as usize));
+    let mut collected = Array::<f32>::new(comptime!(2 * sites as usize));
+    let mut left = left;
+    #[unroll]
+    for site in 0..sites {
+        let k = half.coupling_before(site);
+        let pivot = without(half.diagonal(site, base), k, left.ratio);
+        let from_left = with(tile.cotangent(slot + site), k, left.sum);
+        keep(&mut pivots, site, pivot);
+        keep(&mut collected, site, from_left);
+        let (ratio, _) = reciprocal(pivot);
+        left = Fraction::new(ratio, multiply(square(ratio), from_left));
+    }
+    // The same slots, which the compiler cannot know: else it would keep the entries beside the left sides.
+    let again = slot + GROUP * rounds(0u32, base);
+    let mut right = right;
+    let mut sum = Complex::zero();
+    let mut ordinary = true.runtime();
+    #[unroll]
+    for step in 0..comptime!(sites / GROUP) {
+        let first = comptime!(sites - GROUP - step * GROUP);
+        let (next, part, is_ordinary) =
+            resolve_group(tile, again + first, &pivots, &collected, first, right, blueprint);
+        right = next;
+        sum = add(sum, part);
+        ordinary &= is_ordinary;
+    }
+    (right, sum, ordinary)
+}
+
+/// [`resolve`] for the group in `slot`; `pivots` and `collected` have what comes from the left of its sites from `first`
+/// on.
 #[cube]
 fn resolve_group(
     tile: &mut GradientTile,
-    group: u32,
-    start: Running,
-    end: Running,
-    sites: &Sites,
-    finish: &Finish,
+    slot: u32,
+    pivots: &Array<f32>,
+    collected: &Array<f32>,
+    #[comptime] first: u32,
+    right: Fraction,
     #[comptime] blueprint: GradientBlueprint,
-) -> (Running, Complex) {
-    // The left side before each site, computed again: all of the chunk would be too many registers.
-    let mut lefts = Array::<f32>::new(comptime!(6 * GROUP as usize));
-    let mut left = start;
+) -> (Fraction, Complex, bool) {
+    let base = comptime!(blueprint.base);
+    let mut found = Array::<f32>::new(comptime!(2 * GROUP as usize));
+    let mut kappas = Array::<f32>::new(comptime!(GROUP as usize));
+    let mut right = right;
+    let mut sum = Complex::zero();
+    let mut ordinary = true.runtime();
+    #[unroll]
+    for back in 0..GROUP {
+        let index = comptime!(GROUP - 1 - back);
+        let k = tile.matrix.coupling(slot + index);
+        let d = tile.matrix.diagonal(slot + index, base);
+        let h = tile.cotangent(slot + index);
+        let pivot = kept(pivots, comptime!(first + index));
+        let from_left = kept(collected, comptime!(first + index));
+        // Nothing comes over a cut, of which there is none inside a chunk.
+        let mut arriving = right;
+        if comptime!(first + index + 1 == blueprint.base.half()) {
+            arriving = choose_fraction(k == 0.0, Fraction::new(Complex::zero(), Complex::zero()), right);
+        }
+        let (entry, is_ordinary) = reciprocal(without(pivot, k, arriving.ratio));
+        ordinary &= is_ordinary;
+        let squared = square(entry);
+        let mut s = multiply(squared, with(from_left, k, arriving.sum));
+        let mut kappa = 0.0f32.runtime();
+        if comptime!(blueprint.wanted.couplings()) {
+            let across = add(multiply(right.ratio, from_left), multiply(pivot, right.sum));
+            kappa = fma(squared.re, across.re, -(squared.im * across.im));
+        }
+        if comptime!(base.zero_non_finite) {
+            s = choose(is_not_finite(s), Complex::zero(), s);
+            let bad = is_not_finite_real(kappa);
+            kappa = select(bad, 0.0f32, kappa);
+        }
+        sum = add(sum, s);
+        keep(&mut found, index, s);
+        kappas[comptime!(index as usize)] = kappa;
+        let (ratio, _) = reciprocal(without(d, k, arriving.ratio));
+        right = Fraction::new(ratio, multiply(square(ratio), with(h, k, arriving.sum)));
+    }
     #[unroll]
     for index in 0..GROUP {
-        keep(&mut lefts, index, left);
-        if comptime!(index + 1 < GROUP) {
-            let k = sites.coupling_before(index);
-            left = advance(left, sites.diagonal(index), k, sites.cotangent(index));
-            if comptime!(index % RESCALE == RESCALE - 1) {
-                left = rescale(left);
-            }
-        }
+        tile.put(slot + index, kept(&found, index), kappas[comptime!(index as usize)], blueprint);
     }
-    let mut right = end;
-    let mut sum = Complex::zero();
-    #[unroll]
-    for step in 0..GROUP {
-        let index = comptime!(GROUP - 1 - step);
-        let d = sites.diagonal(index);
-        let h = sites.cotangent(index);
-        let behind = kept(&lefts, index);
-        let k_before = sites.coupling_before(index);
-        let before = Running::new(cross_coupling(behind.state, k_before), cross_sum(behind.sum, k_before));
-        let k = sites.coupling_after(index);
-        let after = restart_at_cut(right, k);
-        let (s, kappa) = resolve_site(before, after, d, k_before, k, h, finish, blueprint);
-        tile.put(group * GROUP + index, s, kappa, blueprint);
-        sum = add(sum, s);
-        right = advance(right, d, k, h);
-        if comptime!(index % RESCALE == 0) {
-            right = rescale(right);
-        }
-    }
-    (right, sum)
+    (right, sum, ordinary)
 }
 
-/// The right side at coupling `k`, not yet over it. Where `k` is a cut, the state starts anew but keeps its ratio, and
-/// the sum is brought to the new scale: both serve the gradient of `k` alone.
 #[cube]
-fn restart_at_cut(right: Running, k: f32) -> Running {
-    let mut state = right.state;
-    let mut sum = right.sum;
-    if k == 0.0 {
-        let inverse = invert(state.x);
-        state = Pair::new(Complex::one(), multiply(state.y, inverse));
-        sum = multiply(inverse, multiply(inverse, sum));
-    }
-    Running::new(state, sum)
+fn keep(slots: &mut Array<f32>, #[comptime] slot: u32, value: Complex) {
+    slots[comptime!(2 * slot as usize)] = value.re;
+    slots[comptime!(2 * slot as usize + 1)] = value.im;
 }
 
-/// `S` and `Re kappa` at a site. `before` has crossed the coupling before it, `after` not yet that after it.
 #[cube]
-#[allow(clippy::too_many_arguments, reason = "kernel state is passed flat")]
-fn resolve_site(
-    before: Running,
-    after: Running,
-    d: Complex,
-    k_before: f32,
-    k: f32,
-    h: Complex,
-    finish: &Finish,
-    #[comptime] blueprint: GradientBlueprint,
-) -> (Complex, f32) {
-    let left = before.state;
-    let right = after.state;
-    let including = recur(d, left.x, k_before, left.y);
-    // Nothing of the block behind a cut.
-    let beyond = choose(k == 0.0, Complex::zero(), scale(k, right.y));
-    let denominator = subtract(multiply(including, right.x), multiply(left.x, beyond));
-    let mut at_singular = Complex::new(finish.nan, finish.nan);
-    if comptime!(blueprint.finishes()) {
-        // What is clipped or zeroed there passes nothing on.
-        at_singular = Complex::zero();
-    }
-    let inverse = choose(denominator.is_zero(), at_singular, invert(denominator));
-    let u = multiply(right.x, inverse);
-    let v = multiply(left.x, inverse);
-    let towards_right = multiply(add_site(before.sum, h, left.x), u);
-    let from_right = cross_sum(after.sum, k);
-    let mut s = add(multiply(towards_right, u), multiply(multiply(from_right, v), v));
-    let mut kappa = 0.0f32;
-    if comptime!(blueprint.wanted.couplings()) {
-        let rightwards = multiply(towards_right, multiply(right.y, inverse));
-        let leftwards = multiply(multiply(after.sum, v), multiply(including, inverse));
-        kappa = rightwards.re + leftwards.re;
-    }
-    if comptime!(blueprint.base.zero_non_finite) {
-        s = choose(is_not_finite(s), Complex::zero(), s);
-        let bad = is_not_finite_real(kappa);
-        kappa = select(bad, 0.0f32, kappa);
-    }
-    (s, kappa)
+fn kept(slots: &Array<f32>, #[comptime] slot: u32) -> Complex {
+    Complex::new(slots[comptime!(2 * slot as usize)], slots[comptime!(2 * slot as usize + 1)])
 }

@@ -47,20 +47,6 @@ pub(crate) fn kept(slots: &Array<f32>, #[comptime] slot: u32) -> Running {
     Running::new(state, Complex::new(slots[base + 4], slots[base + 5]))
 }
 
-/// The slot at an index of run time, by selections: registers cannot be indexed.
-#[cube]
-pub(crate) fn kept_at(slots: &Array<f32>, slot: u32, #[comptime] count: u32) -> Running {
-    let mut running = kept(slots, 0u32);
-    #[unroll]
-    for candidate in 1..count {
-        let other = kept(slots, candidate);
-        let here = slot == candidate;
-        running =
-            Running::new(choose_pair(here, other.state, running.state), choose(here, other.sum, running.sum));
-    }
-    running
-}
-
 /// `sum` over coupling `k`. Nothing crosses a cut.
 #[cube]
 pub(crate) fn cross_sum(sum: Complex, k: f32) -> Complex {

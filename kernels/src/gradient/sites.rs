@@ -4,44 +4,47 @@ use cubecl::prelude::*;
 
 use crate::blueprint::GROUP;
 use crate::complex::Complex;
+use crate::gradient::blueprint::GradientBlueprint;
+use crate::gradient::tile::GradientTile;
+use crate::group::Group;
+use crate::operands::Operands;
+use crate::routines::multi_cube::group_from_memory;
+use crate::tile::{Place, chunk_slot};
 
 /// `GROUP` consecutive sites.
 #[derive(CubeType)]
 pub(crate) struct Sites {
-    re: Array<f32>,
-    im: Array<f32>,
-    /// Coupling on the right of each site.
-    couplings: Array<f32>,
+    matrix: Group,
     h_re: Array<f32>,
     h_im: Array<f32>,
-    /// Coupling on the left of the first site.
-    before: f32,
 }
 
 #[cube]
 impl Sites {
-    pub(crate) fn new(before: f32) -> Sites {
-        Sites {
-            re: Array::<f32>::new(comptime!(GROUP as usize)),
-            im: Array::<f32>::new(comptime!(GROUP as usize)),
-            couplings: Array::<f32>::new(comptime!(GROUP as usize)),
-            h_re: Array::<f32>::new(comptime!(GROUP as usize)),
-            h_im: Array::<f32>::new(comptime!(GROUP as usize)),
-            before,
+    /// Group `group` of this unit's chunk. The matrix is read from global memory, since the tile may hold results
+    /// already.
+    pub(crate) fn read(
+        tile: &GradientTile,
+        operands: &Operands,
+        place: Place,
+        group: u32,
+        #[comptime] blueprint: GradientBlueprint,
+    ) -> Sites {
+        let (row, site) = site_of_group(place, group, blueprint);
+        let slot = chunk_slot(UNIT_POS, comptime!(blueprint.base)) + group * GROUP;
+        let mut h_re = Array::<f32>::new(comptime!(GROUP as usize));
+        let mut h_im = Array::<f32>::new(comptime!(GROUP as usize));
+        #[unroll]
+        for index in 0..GROUP {
+            let h = tile.cotangent(slot + index);
+            h_re[comptime!(index as usize)] = h.re;
+            h_im[comptime!(index as usize)] = h.im;
         }
-    }
-
-    /// Sets the site at `index`, the coupling on its right and its `h`.
-    pub(crate) fn set(&mut self, #[comptime] index: u32, d: Complex, coupling: f32, h: Complex) {
-        self.re[comptime!(index as usize)] = d.re;
-        self.im[comptime!(index as usize)] = d.im;
-        self.couplings[comptime!(index as usize)] = coupling;
-        self.h_re[comptime!(index as usize)] = h.re;
-        self.h_im[comptime!(index as usize)] = h.im;
+        Sites { matrix: group_from_memory(operands, row, site, comptime!(blueprint.base)), h_re, h_im }
     }
 
     pub(crate) fn diagonal(&self, #[comptime] index: u32) -> Complex {
-        Complex::new(self.re[comptime!(index as usize)], self.im[comptime!(index as usize)])
+        self.matrix.diagonal(index)
     }
 
     pub(crate) fn cotangent(&self, #[comptime] index: u32) -> Complex {
@@ -49,10 +52,22 @@ impl Sites {
     }
 
     pub(crate) fn coupling_after(&self, #[comptime] index: u32) -> f32 {
-        self.couplings[comptime!(index as usize)]
+        self.matrix.coupling_after(index)
     }
 
     pub(crate) fn coupling_before(&self, #[comptime] index: u32) -> f32 {
-        if comptime!(index == 0) { self.before } else { self.couplings[comptime!(index as usize - 1)] }
+        self.matrix.coupling_before(index)
     }
+}
+
+/// Row and first site of group `group` of this unit's chunk.
+#[cube]
+pub(crate) fn site_of_group(
+    place: Place,
+    group: u32,
+    #[comptime] blueprint: GradientBlueprint,
+) -> (usize, usize) {
+    let units = comptime!(blueprint.base.units_per_row);
+    let site = (UNIT_POS % units) * comptime!(blueprint.base.chunk) + group * GROUP;
+    (place.row + (UNIT_POS / units) as usize, place.site + site as usize)
 }

@@ -1,218 +1,242 @@
 //! The part of the batch that a cube works on, staged in shared memory with its cotangent.
 //!
-//! As in the forward pass: global memory is read and written in the order of the sites, each unit works on consecutive
-//! sites of its own, and results take the place of what is no longer needed.
+//! As in the forward pass, results take the place of entries that are no longer needed: `S` that of the diagonal,
+//! `Re kappa` that of the couplings. The factors of the couplings are read again for the gradients that contain them:
+//! staged beside their product, they would let fewer cubes share a multiprocessor.
 
 use cubecl::prelude::*;
 
-use crate::blueprint::GROUP;
+use crate::blueprint::Blueprint;
 use crate::complex::{Complex, is_not_finite_real};
-use crate::gradient::blueprint::GradientBlueprint;
-use crate::gradient::operands::cotangent_at;
-use crate::gradient::sites::Sites;
+use crate::gradient::blueprint::{GradientBlueprint, Wanted};
+use crate::gradient::operands::{CotangentLayout, cotangent_at};
 use crate::operands::Operands;
-use crate::tile::{Place, rounds};
+use crate::tile::{
+    BatchStart, Place, ROUNDS, Tile, is_full, may_end_a_row, rounds, sync_staged, tested_site,
+};
 
 /// Entries of the tile, later its results.
 #[derive(CubeType, Clone, Copy)]
 pub(crate) struct GradientTile {
-    /// `Re d`, later `Re S`.
-    re: SharedMemory<f32>,
-    /// `Im d` of a complex diagonal, later `Im S`.
-    im: SharedMemory<f32>,
-    /// Coupling on the right of each site; `b` alone where the factors are kept.
-    couplings: SharedMemory<f32>,
-    /// `c`, where the factors are kept.
-    factors: SharedMemory<f32>,
-    /// `Re h`, later `Re kappa`.
+    pub(crate) matrix: Tile,
     h_re: SharedMemory<f32>,
-    /// `Im h`.
     h_im: SharedMemory<f32>,
-    /// `Im d` of a real diagonal.
-    uniform_im: f32,
-    /// Groups of a chunk.
-    pub(crate) groups: u32,
+}
+
+/// Where the wanted gradients are written.
+#[derive(CubeType, CubeLaunch)]
+pub(crate) struct Gradients {
+    pub(crate) a_re: Array<f32>,
+    pub(crate) a_im: Array<f32>,
+    pub(crate) b: Array<f32>,
+    pub(crate) c: Array<f32>,
 }
 
 #[cube]
 impl GradientTile {
-    /// Loads the tile. Its reads are done when all units have passed the next barrier.
+    /// Loads the tile. A unit may read its own chunk, and the others after the next barrier of the cube.
     pub(crate) fn load<V: Size>(
         operands: &Operands,
         cotangent: &Array<Vector<f32, V>>,
+        layout: CotangentLayout,
         place: Place,
         #[comptime] blueprint: GradientBlueprint,
     ) -> GradientTile {
         let base = comptime!(blueprint.base);
-        let staged = comptime!(base.staged() as usize);
-        let mut tile = GradientTile {
-            re: SharedMemory::<f32>::new(staged),
-            im: SharedMemory::<f32>::new(comptime!(if base.complex_diagonal { staged } else { 1 })),
-            couplings: SharedMemory::<f32>::new(staged),
-            factors: SharedMemory::<f32>::new(comptime!(if blueprint.keeps_factors() { staged } else { 1 })),
-            h_re: SharedMemory::<f32>::new(staged),
-            h_im: SharedMemory::<f32>::new(staged),
-            uniform_im: -operands.z[1],
-            groups: rounds(comptime!(base.chunk / GROUP), base),
-        };
-        // Loads of four rounds are in flight together; more would only be a longer program.
-        for group in 0..tile.groups {
-            #[unroll]
-            for round in 0..GROUP {
-                let index = UNIT_POS + (group * GROUP + round) * comptime!(base.units);
-                tile.load_site::<V>(operands, cotangent, place, index, blueprint);
+        let mut matrix = Tile::new(operands, base);
+        let mut h_re = SharedMemory::<f32>::new(comptime!(base.staged() as usize));
+        let mut h_im = SharedMemory::<f32>::new(comptime!(base.staged() as usize));
+        if is_full(operands, place, base) {
+            for batch in 0..rounds(2u32, base) {
+                let start = BatchStart::new(place, batch, base);
+                #[unroll]
+                for round in 0..base.half() {
+                    let at = start.place_of(round, base);
+                    let slot = start.slot_of(round, base);
+                    matrix.fill(operands, at, slot, round, base);
+                    let pair = cotangent[at.row * layout.row_stride + at.site * layout.site_stride];
+                    h_re[slot] = pair[0];
+                    h_im[slot] = -pair[1];
+                }
             }
-        }
-        tile
-    }
-
-    fn load_site<V: Size>(
-        &mut self,
-        operands: &Operands,
-        cotangent: &Array<Vector<f32, V>>,
-        place: Place,
-        index: u32,
-        #[comptime] blueprint: GradientBlueprint,
-    ) {
-        let base = comptime!(blueprint.base);
-        let row = place.row + (index / comptime!(base.tile())) as usize;
-        let site = place.site + (index % comptime!(base.tile())) as usize;
-        let slot = slot_of(index, blueprint);
-        let d = operands.diagonal(row, site, base.complex_diagonal);
-        self.re[slot] = d.re;
-        if comptime!(base.complex_diagonal) {
-            self.im[slot] = d.im;
-        }
-        if comptime!(blueprint.keeps_factors()) {
-            let (b, c) = factors_at(operands, row, site);
-            self.couplings[slot] = b;
-            self.factors[slot] = c;
         } else {
-            self.couplings[slot] = operands.coupling(row, site);
-        }
-        let h = cotangent_at::<V>(cotangent, operands.batch, operands.n, row, site);
-        self.h_re[slot] = h.re;
-        self.h_im[slot] = h.im;
-    }
-
-    fn coupling(&self, slot: usize, #[comptime] blueprint: GradientBlueprint) -> f32 {
-        let mut k = self.couplings[slot];
-        if comptime!(blueprint.keeps_factors()) {
-            k *= self.factors[slot];
-        }
-        k
-    }
-
-    /// Group `group` of this unit's chunk; `before` is the coupling on the left of the chunk.
-    pub(crate) fn sites(&self, group: u32, before: f32, #[comptime] blueprint: GradientBlueprint) -> Sites {
-        let base = UNIT_POS * comptime!(blueprint.base.pitch()) + group * GROUP;
-        let inside = self.coupling(select(group == 0, base, base - 1) as usize, blueprint);
-        let mut sites = Sites::new(select(group == 0, before, inside));
-        #[unroll]
-        for index in 0..GROUP {
-            let slot = (base + index) as usize;
-            let mut im = self.uniform_im;
-            if comptime!(blueprint.base.complex_diagonal) {
-                im = self.im[slot];
+            for batch in 0..rounds(comptime!(base.chunk / ROUNDS), base) {
+                #[unroll]
+                for round in 0..ROUNDS {
+                    let (at, slot) = tested_site(place, batch * ROUNDS + round, base);
+                    matrix.fill_tested(operands, at, slot, base);
+                    let h = cotangent_at::<V>(cotangent, layout, operands.batch, operands.n, at.row, at.site);
+                    h_re[slot] = h.re;
+                    h_im[slot] = h.im;
+                }
             }
-            let h = Complex::new(self.h_re[slot], self.h_im[slot]);
-            sites.set(index, Complex::new(self.re[slot], im), self.coupling(slot, blueprint), h);
         }
-        sites
+        sync_staged(base);
+        GradientTile { matrix, h_re, h_im }
     }
 
-    /// The coupling on the right of the last site of `unit`'s chunk.
-    pub(crate) fn coupling_after(&self, unit: u32, #[comptime] blueprint: GradientBlueprint) -> f32 {
-        let chunk = comptime!(blueprint.base.chunk);
-        let slot = unit * comptime!(blueprint.base.pitch()) + comptime!(chunk - 1);
-        self.coupling(slot as usize, blueprint)
+    /// `h` at the site that is staged in `slot`.
+    pub(crate) fn cotangent(&self, slot: u32) -> Complex {
+        Complex::new(self.h_re[slot as usize], self.h_im[slot as usize])
     }
 
-    /// Replaces `h` at a site of this unit.
-    pub(crate) fn put_cotangent(&mut self, site: u32, h: Complex, #[comptime] blueprint: GradientBlueprint) {
-        let slot = (UNIT_POS * comptime!(blueprint.base.pitch()) + site) as usize;
-        self.h_re[slot] = h.re;
-        self.h_im[slot] = h.im;
+    /// Replaces it.
+    pub(crate) fn put_cotangent(&mut self, slot: u32, h: Complex) {
+        self.h_re[slot as usize] = h.re;
+        self.h_im[slot as usize] = h.im;
     }
 
-    /// Puts the results of a site of this unit in the place of its entries.
+    /// Puts the results of a site in the place of its entries.
     pub(crate) fn put(
         &mut self,
-        site: u32,
+        slot: u32,
         s: Complex,
         kappa: f32,
         #[comptime] blueprint: GradientBlueprint,
     ) {
-        let slot = (UNIT_POS * comptime!(blueprint.base.pitch()) + site) as usize;
-        self.re[slot] = s.re;
+        self.matrix.put(slot, Complex::new(s.re, kappa));
         if comptime!(blueprint.base.complex_diagonal) {
-            self.im[slot] = s.im;
-        }
-        if comptime!(blueprint.wanted.couplings()) {
-            self.h_re[slot] = kappa;
+            self.matrix.put_second(slot, s.im);
         }
     }
 
     /// Writes the wanted gradients; every unit must have put its own before.
-    #[allow(clippy::too_many_arguments, reason = "one argument for each array of the kernel")]
+    #[allow(clippy::collapsible_if, reason = "one condition is of compile time")]
     pub(crate) fn store(
         &self,
-        a_re: &mut Array<f32>,
-        a_im: &mut Array<f32>,
-        b: &mut Array<f32>,
-        c: &mut Array<f32>,
-        batch: usize,
-        n: usize,
+        gradients: &mut Gradients,
+        operands: &Operands,
         place: Place,
         #[comptime] blueprint: GradientBlueprint,
     ) {
         let base = comptime!(blueprint.base);
         let wanted = comptime!(blueprint.wanted);
-        for round in 0..GROUP * self.groups {
-            let index = UNIT_POS + round * comptime!(base.units);
-            let row = place.row + (index / comptime!(base.tile())) as usize;
-            let site = place.site + (index % comptime!(base.tile())) as usize;
-            let slot = slot_of(index, blueprint);
-            if (row < batch) & (site < n) {
-                if comptime!(wanted.a_re) {
-                    a_re[row * n + site] = -self.re[slot];
+        if is_full(operands, place, base) {
+            for batch in 0..rounds(2u32, base) {
+                let start = BatchStart::new(place, batch, base);
+                // First all factors, so that their loads are in flight together.
+                let mut factors = Factors::new(base);
+                #[unroll]
+                for round in 0..base.half() {
+                    let ends = comptime!(may_end_a_row(round, base));
+                    factors.load(operands, start.place_of(round, base), round, ends, blueprint);
                 }
-                if comptime!(wanted.a_im) {
-                    a_im[row * n + site] = self.im[slot];
+                #[unroll]
+                for round in 0..base.half() {
+                    let at = start.place_of(round, base);
+                    let slot = start.slot_of(round, base);
+                    self.write_site(gradients, operands, at, slot, blueprint);
+                    if comptime!(wanted.couplings()) {
+                        if comptime!(may_end_a_row(round, base)) {
+                            if at.site + 1 < operands.n {
+                                self.write_link(gradients, operands, at, slot, &factors, round, blueprint);
+                            }
+                        } else {
+                            self.write_link(gradients, operands, at, slot, &factors, round, blueprint);
+                        }
+                    }
                 }
             }
-            if comptime!(wanted.couplings()) {
-                self.store_link(b, c, batch, n, row, site, slot, blueprint);
+        } else {
+            for batch in 0..rounds(comptime!(base.chunk / ROUNDS), base) {
+                #[unroll]
+                for round in 0..ROUNDS {
+                    let (at, slot) = tested_site(place, batch * ROUNDS + round, base);
+                    if (at.row < operands.batch) & (at.site < operands.n) {
+                        self.write_site(gradients, operands, at, slot, blueprint);
+                    }
+                    if comptime!(wanted.couplings()) {
+                        if (at.row < operands.batch) & (at.site + 1 < operands.n) {
+                            let mut factors = Factors::new(base);
+                            factors.load(operands, at, 0u32, false, blueprint);
+                            self.write_link(gradients, operands, at, slot, &factors, 0u32, blueprint);
+                        }
+                    }
+                }
             }
         }
     }
 
-    /// Writes the gradients of the coupling on the right of a site.
-    #[allow(clippy::too_many_arguments, reason = "kernel state is passed flat")]
-    fn store_link(
+    /// The gradients of the diagonal at a site.
+    fn write_site(
         &self,
-        b: &mut Array<f32>,
-        c: &mut Array<f32>,
-        batch: usize,
-        n: usize,
-        row: usize,
-        site: usize,
+        gradients: &mut Gradients,
+        operands: &Operands,
+        at: Place,
         slot: usize,
         #[comptime] blueprint: GradientBlueprint,
     ) {
-        let wanted = comptime!(blueprint.wanted);
-        if (row < batch) & (site + 1 < n) {
-            let link = row * (n - 1) + site;
-            let kappa = self.h_re[slot];
-            if comptime!(wanted.kappa) {
-                b[link] = kappa;
-            }
-            if comptime!(wanted.b) {
-                b[link] = times(self.factors[slot], kappa, blueprint);
-            }
-            if comptime!(wanted.c) {
-                c[link] = times(self.couplings[slot], kappa, blueprint);
-            }
+        let index = at.row * operands.n + at.site;
+        if comptime!(blueprint.wanted.a_re) {
+            gradients.a_re[index] = -self.matrix.diagonal(slot as u32, comptime!(blueprint.base)).re;
+        }
+        if comptime!(blueprint.wanted.a_im) {
+            gradients.a_im[index] = self.matrix.diagonal(slot as u32, comptime!(blueprint.base)).im;
+        }
+    }
+
+    /// The gradients of the coupling on the right of a site, whose factors were loaded in `round`.
+    #[allow(clippy::too_many_arguments, reason = "kernel state is passed flat")]
+    fn write_link(
+        &self,
+        gradients: &mut Gradients,
+        operands: &Operands,
+        at: Place,
+        slot: usize,
+        factors: &Factors,
+        #[comptime] round: u32,
+        #[comptime] blueprint: GradientBlueprint,
+    ) {
+        let Wanted { kappa: sum, b, c, .. } = comptime!(blueprint.wanted);
+        let link = at.row * (operands.n - 1) + at.site;
+        let kappa = self.matrix.coupling(slot as u32);
+        if comptime!(sum) {
+            gradients.b[link] = kappa;
+        }
+        if comptime!(b) {
+            gradients.b[link] = times(factors.c[comptime!(round as usize)], kappa, blueprint);
+        }
+        if comptime!(c) {
+            gradients.c[link] = times(factors.b[comptime!(round as usize)], kappa, blueprint);
+        }
+    }
+}
+
+/// The factors of the couplings that a unit moves at a time.
+#[derive(CubeType)]
+struct Factors {
+    b: Array<f32>,
+    c: Array<f32>,
+}
+
+#[cube]
+impl Factors {
+    fn new(#[comptime] blueprint: Blueprint) -> Factors {
+        Factors {
+            b: Array::<f32>::new(comptime!(blueprint.half() as usize)),
+            c: Array::<f32>::new(comptime!(blueprint.half() as usize)),
+        }
+    }
+
+    /// Loads those that the wanted gradients contain. Where the site may have no coupling, and has none, those of the one
+    /// before it.
+    fn load(
+        &mut self,
+        operands: &Operands,
+        at: Place,
+        #[comptime] round: u32,
+        #[comptime] may_have_none: bool,
+        #[comptime] blueprint: GradientBlueprint,
+    ) {
+        let mut back = 0usize;
+        if comptime!(may_have_none) {
+            back = select(at.site + 1 < operands.n, 0usize, 1usize);
+        }
+        if comptime!(blueprint.wanted.b) {
+            self.c[comptime!(round as usize)] = operands.c[at.row * operands.c_stride + at.site - back];
+        }
+        if comptime!(blueprint.wanted.c) {
+            self.b[comptime!(round as usize)] = operands.b[at.row * operands.b_stride + at.site - back];
         }
     }
 }
@@ -227,23 +251,4 @@ fn times(factor: f32, kappa: f32, #[comptime] blueprint: GradientBlueprint) -> f
         gradient = select(bad, 0.0f32, product);
     }
     gradient
-}
-
-/// `b` and `c` on the right of a site; zero at the end of the row and beyond.
-#[cube]
-fn factors_at(operands: &Operands, row: usize, site: usize) -> (f32, f32) {
-    let inside = (row < operands.batch) & (site + 1 < operands.n);
-    let row = min(row, operands.batch - 1);
-    // A matrix of one site has no couplings: its launcher binds another array here.
-    let site = select(inside, site, 0usize);
-    let b = operands.b[row * operands.b_stride + site];
-    let c = operands.c[row * operands.c_stride + site];
-    (select(inside, b, 0.0f32), select(inside, c, 0.0f32))
-}
-
-/// Where the site with this index in the tile is staged.
-#[cube]
-fn slot_of(index: u32, #[comptime] blueprint: GradientBlueprint) -> usize {
-    let chunk = comptime!(blueprint.base.chunk);
-    ((index / chunk) * comptime!(blueprint.base.pitch()) + index % chunk) as usize
 }

@@ -3,7 +3,6 @@
 use cubecl::prelude::*;
 
 use crate::blueprint::{Blueprint, GROUP};
-use crate::butterfly::{Segment, ascend, descend};
 use crate::chunk::{self, keep, kept};
 use crate::exchange::{Letter, from_next};
 use crate::group::{Entries, extend_by_group, resolve_group, sweep_left, sweep_right};
@@ -12,6 +11,8 @@ use crate::operands::Operands;
 use crate::projective::{Pair, canonicalise};
 use crate::resolvent::Finish;
 use crate::routines::multi_cube::{Edges, group_from_memory};
+use crate::scan::scan;
+use crate::segment::Segment;
 use crate::span::Span;
 use crate::tile::{Place, Tile, chunk_slot, rounds};
 use crate::transfer::Transfer;
@@ -38,9 +39,8 @@ pub(crate) fn cube_kernel<V: Size>(
     let (own, whole) = summarise(&tile, operands, place, blueprint);
     let segment = segment_of(operands, &tile, place, blueprint);
     let before = segment.couplings[UNIT_POS as usize];
-    let siblings = ascend(own, &segment, &mut mail, blueprint);
     let ends = Edges::scanned(edges, tiles, blueprint);
-    let (left, right) = descend(&siblings, &segment, ends.left, ends.right, blueprint);
+    let (left, right) = scan(own, &segment, ends.left, ends.right, &mut mail, blueprint);
 
     let (left, right) = meet(&tile, before, whole, left, right, blueprint);
     let (span, whole) =
@@ -94,7 +94,8 @@ pub(crate) fn segment_of(
         couplings[(UNIT_POS + 1) as usize] = tile.coupling_after(UNIT_POS, blueprint);
     }
     sync_cube();
-    Segment { first_unit: UNIT_POS - position, position, first_coupling, last_coupling, couplings }
+    let share = 1u32.runtime();
+    Segment { first: UNIT_POS - position, position, share, first_coupling, last_coupling, couplings }
 }
 
 /// Sites of this unit's chunk that are beyond the end of the row, or of a row that is beyond the batch.
@@ -186,7 +187,7 @@ fn span_of(
     }
     let middle = chunk_slot(UNIT_POS, blueprint) + comptime!(blueprint.half() - 1);
     let coupling = tile.coupling(middle);
-    let next = select(wraps, segment.first_unit, UNIT_POS + 1);
+    let next = select(wraps, segment.first, UNIT_POS + 1);
     let letter = from_next(Letter { right, whole, left_end }, next, mail, blueprint);
     let span = Span {
         next,

@@ -7,15 +7,16 @@
 use cubecl::prelude::*;
 
 use crate::blueprint::{Blueprint, GROUP};
-use crate::butterfly::{Segment, ascend, descend};
 use crate::complex::Complex;
 use crate::group::{Group, sweep_left, sweep_right};
 use crate::halo::Halo;
 use crate::operands::Operands;
 use crate::projective::{Pair, canonicalise};
 use crate::routines::cube::{place_of_cube, segment_of, summarise};
+use crate::scan::{products, scan};
+use crate::segment::Segment;
 use crate::tile::{Tile, rounds};
-use crate::transfer::{Transfer, carry_left, carry_right, compose, join, mirror};
+use crate::transfer::{Transfer, carry_left, carry_right, compose};
 
 /// Floats of a transfer matrix in global memory, flag included.
 const MATRIX: usize = 9;
@@ -119,29 +120,14 @@ pub(crate) fn reduce_kernel(
     let tile = Tile::load(operands, place, blueprint);
     let (own, _whole) = summarise(&tile, operands, place, blueprint);
     let segment = segment_of(operands, &tile, place, blueprint);
-    let siblings = ascend(own, &segment, &mut mail, blueprint);
-
-    // The siblings of the last unit are, together, all units but itself; so are those of the first.
-    let levels = comptime!(blueprint.units_per_row.ilog2());
+    let products = products(own, &segment, &mut mail, blueprint);
     let base = CUBE_POS * comptime!(SUMMARY);
-    let last = comptime!(blueprint.units - 1);
     if UNIT_POS == 0 {
-        // They are on its right, and read from there.
-        let mut rest = mirror(siblings.nearest, true);
-        for level in 1u32..levels {
-            let k = segment.coupling_before(1u32 << level, blueprint);
-            rest = join(rest, siblings.block(level, blueprint), k);
-        }
-        write_transfer(summaries, base, siblings.whole);
-        write_transfer(summaries, base + comptime!(2 * MATRIX), rest);
+        write_transfer(summaries, base, products.whole);
+        write_transfer(summaries, base + comptime!(2 * MATRIX), products.after_first);
     }
-    if UNIT_POS == last {
-        let mut rest = siblings.nearest;
-        for level in 1u32..levels {
-            let k = segment.coupling_before(blueprint.units - (1u32 << level), blueprint);
-            rest = compose(siblings.block(level, blueprint), k, rest);
-        }
-        write_transfer(summaries, base + comptime!(MATRIX), rest);
+    if UNIT_POS == products.last {
+        write_transfer(summaries, base + comptime!(MATRIX), products.before_last);
     }
 }
 
@@ -167,8 +153,9 @@ pub(crate) fn scan_kernel(
     couplings[UNIT_POS as usize] = operands.coupling_before(row, begin * tile);
     sync_cube();
     let segment = Segment {
-        first_unit: 0u32.runtime(),
+        first: 0u32.runtime(),
         position: UNIT_POS,
+        share: 1u32.runtime(),
         first_coupling: 0.0f32.runtime(),
         last_coupling: 0.0f32.runtime(),
         couplings,
@@ -183,8 +170,7 @@ pub(crate) fn scan_kernel(
         let next = read_transfer(summaries, (row * tiles + index) * comptime!(SUMMARY));
         own = compose(own, operands.coupling_before(row, index * tile), next);
     }
-    let siblings = ascend(own, &segment, &mut mail, blueprint);
-    let (left, right) = descend(&siblings, &segment, Pair::start(), Pair::start(), blueprint);
+    let (left, right) = scan(own, &segment, Pair::start(), Pair::start(), &mut mail, blueprint);
     walk_right(operands, summaries, edges, left, row, begin, end, tiles, tile);
     walk_left(operands, summaries, edges, right, row, begin, end, tiles, tile);
 }

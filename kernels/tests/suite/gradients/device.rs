@@ -4,7 +4,7 @@ use bk_kernels::families::cotangent;
 use bk_kernels::inputs::Inputs;
 use bk_kernels::native::Gradients;
 use bk_kernels::reference;
-use bk_kernels::{BkGradientOperands, BkOptions, Operand, Routine, Strategy, bk_core_backward};
+use bk_kernels::{BkGradientOperands, BkOptions, Cotangent, Operand, Routine, Strategy, bk_core_backward};
 use cubecl::prelude::*;
 use cubecl::server::Handle;
 
@@ -37,7 +37,7 @@ pub(super) fn backward(
     let a_im = inputs.a_im.as_ref().map(|_| poisoned(&client, inputs.sites()));
     let z = poisoned(&client, 2);
     let gradients = BkGradientOperands {
-        cotangent: upload(&client, cotangent.as_flattened()),
+        cotangent: Cotangent::contiguous(upload(&client, cotangent.as_flattened()), inputs.n),
         a_re: Some(a_re.clone()),
         a_im: a_im.clone(),
         b: Some(b.clone()),

@@ -3,8 +3,8 @@
 use bk_kernels::families::{Family, cotangent, generate};
 use bk_kernels::inputs::Inputs;
 use bk_kernels::{
-    BkError, BkGradientOperands, BkOptions, GradMode, Operand, Routine, Strategy, bk_core_backward,
-    plan_backward,
+    BkError, BkGradientOperands, BkOptions, Cotangent, GradMode, Operand, Routine, Strategy,
+    bk_core_backward, plan_backward,
 };
 use cubecl::prelude::*;
 
@@ -64,7 +64,7 @@ fn a_gradient_does_not_depend_on_which_others_are_wanted() {
     let run = |pick: fn(&mut BkGradientOperands, cubecl::server::Handle), length: usize| {
         let target = upload(&client, &vec![0.0; length]);
         let mut gradients = BkGradientOperands {
-            cotangent: upload(&client, cotangent.as_flattened()),
+            cotangent: Cotangent::contiguous(upload(&client, cotangent.as_flattened()), inputs.n),
             a_re: None,
             a_im: None,
             b: None,
@@ -85,6 +85,37 @@ fn a_gradient_does_not_depend_on_which_others_are_wanted() {
 }
 
 #[test]
+fn a_cotangent_with_gaps_is_read_in_place() {
+    let inputs = generate(Family::Normal, 3, 50, false, None, 9);
+    let cotangent = cotangent(3, 50, 8);
+    let options = BkOptions { max_magnitude: Some(2.0), ..BkOptions::default() };
+    let client = client();
+    let operands = operands(&client, &inputs);
+    for (options, strategy) in [(BkOptions::default(), Strategy::default()), (options, tiled(2))] {
+        let expected = backward(&inputs, &cotangent, &options, &strategy);
+        let (row_stride, site_stride) = (107, 2);
+        // What is between its entries is never read.
+        let mut spread = vec![[f32::NAN; 2]; 3 * row_stride];
+        for (index, pair) in cotangent.iter().enumerate() {
+            spread[index / 50 * row_stride + index % 50 * site_stride] = *pair;
+        }
+        let a_re = upload(&client, &[0.0; 150]);
+        let gradients = BkGradientOperands {
+            cotangent: Cotangent { handle: upload(&client, spread.as_flattened()), row_stride, site_stride },
+            a_re: Some(a_re.clone()),
+            a_im: None,
+            b: None,
+            c: None,
+            z: None,
+        };
+        bk_core_backward(&client, &problem(&inputs), &operands, &gradients, &options, &strategy).unwrap();
+        cubecl::future::block_on(client.sync()).unwrap();
+        let found = client.read_one(a_re).unwrap();
+        assert_eq!(bits(&f32::from_bytes(&found)[..150]), bits(&expected.a_re));
+    }
+}
+
+#[test]
 fn one_of_two_shared_couplings_is_summed_and_the_other_is_not() {
     let inputs = generate(Family::Normal, 5, 9, false, None, 2);
     let cotangent = cotangent(5, 9, 4);
@@ -95,7 +126,7 @@ fn one_of_two_shared_couplings_is_summed_and_the_other_is_not() {
     operands.b = Operand { handle: upload(&client, &inputs.b[..8]), row_stride: 0 };
     let (b, c) = (upload(&client, &[0.0; 8]), upload(&client, &[0.0; 40]));
     let gradients = BkGradientOperands {
-        cotangent: upload(&client, cotangent.as_flattened()),
+        cotangent: Cotangent::contiguous(upload(&client, cotangent.as_flattened()), inputs.n),
         a_re: None,
         a_im: None,
         b: Some(Operand { handle: b.clone(), row_stride: 0 }),
@@ -119,14 +150,21 @@ fn arguments_that_do_not_fit_are_refused() {
     let client = client();
     let operands = operands(&client, &inputs);
     let short = upload(&client, &[0.0; 16]);
-    let cotangent = upload(&client, &[0.0; 300]);
+    let cotangent = Cotangent::contiguous(upload(&client, &[0.0; 300]), 50);
     let nothing = BkGradientOperands { cotangent, a_re: None, a_im: None, b: None, c: None, z: None };
     let refused = |gradients: &BkGradientOperands, options: &BkOptions, strategy: &Strategy| {
         bk_core_backward(&client, &problem(&inputs), &operands, gradients, options, strategy).unwrap_err()
     };
     let (plain, auto) = (BkOptions::default(), Strategy::default());
-    let error = refused(&BkGradientOperands { cotangent: short.clone(), ..nothing.clone() }, &plain, &auto);
+    let error = refused(
+        &BkGradientOperands { cotangent: Cotangent::contiguous(short.clone(), 50), ..nothing.clone() },
+        &plain,
+        &auto,
+    );
     assert!(matches!(error, BkError::Buffer { operand: "cotangent", needed: 1200, .. }), "{error}");
+    let overlapping = Cotangent { row_stride: 49, ..nothing.cotangent.clone() };
+    let error = refused(&BkGradientOperands { cotangent: overlapping, ..nothing.clone() }, &plain, &auto);
+    assert!(matches!(error, BkError::Stride { operand: "cotangent", needed: 50, .. }), "{error}");
     let error = refused(&BkGradientOperands { a_im: Some(short.clone()), ..nothing.clone() }, &plain, &auto);
     assert!(matches!(error, BkError::Diagonal { .. }), "{error}");
     let summed = Operand { handle: short.clone(), row_stride: 0 };
