@@ -103,6 +103,12 @@ impl Blueprint {
         self.lanes().units_per_row > self.plane_of_lanes().units_per_row
     }
 
+    /// Floats of the matrices that the butterfly keeps: those of the lanes, but where all units are lanes these are in
+    /// the mailbox.
+    pub(crate) fn blocks(&self) -> u32 {
+        if self.share() == 1 { 0 } else { self.lanes().mail() }
+    }
+
     /// Floats of the products of planes: a multiple of four, since what is behind them may be read by four words.
     pub(crate) fn products(&self) -> u32 {
         let planes = if self.crosses_planes() { self.one_unit_a_plane().units } else { 0 };
@@ -150,8 +156,9 @@ impl Blueprint {
         let units = u64::from(self.units);
         let arrays = if self.complex_diagonal { 3 } else { 2 };
         let staged = units.saturating_mul(arrays * u64::from(self.pitch()));
-        let rest =
-            u64::from(MAIL_FLOATS + 1) * units + 4 * u64::from(self.halo()) + u64::from(self.products());
+        let rest = u64::from(MAIL_FLOATS + 1) * units
+            + 4 * u64::from(self.halo())
+            + u64::from(self.blocks() + self.products());
         usize::try_from(staged.saturating_add(rest).saturating_mul(4)).unwrap_or(usize::MAX)
     }
 }

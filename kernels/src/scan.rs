@@ -29,7 +29,7 @@ pub(crate) fn scan(
     mail: &mut SharedMemory<f32>,
     #[comptime] blueprint: Blueprint,
 ) -> (Pair, Pair) {
-    let lane = Lane::new(segment, blueprint);
+    let lane = Lane::new(segment, mail, blueprint);
     let siblings = climb(own, segment, &lane, mail, blueprint);
     let mut left = left_end;
     let mut right = right_end;
@@ -72,7 +72,7 @@ pub(crate) fn products(
 ) -> Products {
     let share = comptime!(blueprint.share());
     let last = comptime!(blueprint.lanes().units - 1);
-    let lane = Lane::new(segment, blueprint);
+    let lane = Lane::new(segment, mail, blueprint);
     let siblings = climb(own, segment, &lane, mail, blueprint);
     let mut whole = siblings.whole;
     let mut after_first = own;
@@ -130,7 +130,7 @@ struct Lane {
 #[cube]
 impl Lane {
     /// The lane that this unit is; the place of another for a unit that is none.
-    fn new(segment: &Segment, #[comptime] blueprint: Blueprint) -> Lane {
+    fn new(segment: &Segment, mail: &SharedMemory<f32>, #[comptime] blueprint: Blueprint) -> Lane {
         let lanes = comptime!(blueprint.lanes());
         let wide = comptime!(blueprint.plane_of_lanes().units_per_row);
         let index = UNIT_POS % comptime!(lanes.units);
@@ -156,7 +156,7 @@ impl Lane {
         Lane {
             row,
             plane,
-            blocks: SharedMemory::<f32>::new(comptime!(lanes.mail() as usize)),
+            blocks: blocks_of(mail, blueprint),
             products: SharedMemory::<f32>::new(comptime!(blueprint.products() as usize)),
             first,
             own: index / wide,
@@ -197,6 +197,16 @@ impl Lane {
             }
         }
         descend(siblings, &self.plane, left, right, comptime!(blueprint.plane_of_lanes()))
+    }
+}
+
+/// Where the butterfly keeps its matrices: in the mailbox where that holds no others.
+#[cube]
+fn blocks_of(mail: &SharedMemory<f32>, #[comptime] blueprint: Blueprint) -> SharedMemory<f32> {
+    if comptime!(blueprint.share() == 1) {
+        *mail
+    } else {
+        SharedMemory::<f32>::new(comptime!(blueprint.blocks() as usize))
     }
 }
 

@@ -21,9 +21,6 @@ use crate::routines::{Routine, Strategy, rows_to_cubes};
 /// Units of a cube of the kernels that have one element a unit.
 pub(crate) const ELEMENTWISE_UNITS: u32 = 256;
 
-/// Units of the cube that adds up the sums for `z`, where the device has as many.
-const LARGEST_SUM_UNITS: u32 = 1024;
-
 /// Queues the gradients of a real `L` by the diagonal, the couplings and `z`, from `dL/dG`.
 ///
 /// The matrix is that of [`bk_core`](crate::bk_core); `operands.output` is not touched. [`BkOptions::gradient`] says which gradients:
@@ -265,8 +262,7 @@ impl<R: Runtime> BackwardCall<'_, R> {
     fn sum_over_batch(&self, plan: &CouplingPlan, targets: &Targets, cubes: usize) {
         let Call { client, operands, problem, .. } = self.forward;
         if let Some(z) = &self.gradients.z {
-            // As many as there are, since each has its loads one after the other, and a power of two.
-            let units = 1 << client.properties().hardware.max_units_per_cube.min(LARGEST_SUM_UNITS).ilog2();
+            let units = ELEMENTWISE_UNITS.min(client.properties().hardware.max_units_per_cube);
             // SAFETY: one cube reads the sums that the kernel before has written, and writes two floats.
             unsafe {
                 sum_kernel::launch_unchecked::<R>(
