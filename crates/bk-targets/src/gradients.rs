@@ -45,7 +45,7 @@ pub(crate) fn work(inputs: &Inputs, pass: Pass) -> Work {
 pub(crate) fn upload_cotangent<B: Backend>(cotangent: &[[f32; 2]], inputs: &BkInputs<B>) -> Tensor<B, 3> {
     let [batch, n] = inputs.a_re.dims();
     let values = cotangent.as_flattened().to_vec();
-    // As one row: a device may give each pair of an upload its own aligned place, where a model's gradients have no gaps.
+    // As one row: CUDA gives each pair of an upload of this shape an aligned place of its own, and a pass twice the bytes.
     let row = Tensor::<B, 1>::from_data(TensorData::new(values, [2 * batch * n]), &inputs.a_re.device());
     row.reshape([batch, n, 2])
 }
