@@ -104,7 +104,7 @@ pub(crate) fn products(
         if comptime!(share > 1) {
             let first = UNIT_POS * share;
             let units = compose_units(segment, first, first + comptime!(share - 1), mail, blueprint);
-            before_last = compose(before_last, segment.couplings[(first + share - 1) as usize], units);
+            before_last = compose(before_last, segment.couplings[first as usize], units);
         }
     }
     Products { whole, after_first, before_last, last: last.runtime() }
