@@ -5,7 +5,7 @@ use bk_kernels::families::{Family, generate};
 use bk_kernels::inputs::Inputs;
 use bk_kernels::{BkOptions, BkProblem, Routine, Strategy, plan_routine};
 
-use crate::device::{assert_right, client, launch, narrow, operands, problem, strategies, tiled};
+use crate::device::{assert_right, client, launch, narrow, operands, plane_size, problem, strategies, tiled};
 
 fn normal(batch: usize, n: usize) -> Inputs {
     generate(Family::Normal, batch, n, false, None, (1000 * batch + n) as u64)
@@ -183,4 +183,17 @@ fn the_routine_that_runs_is_the_one_that_fits_the_row() {
         }
         launch(&client, &problem(&inputs), &operands, &options, &Strategy::default());
     }
+}
+
+/// Weak disorder near the real axis: a state carries through hundreds of sites, so no sweep over a chunk mends a wrong one.
+#[test]
+fn a_row_over_several_cubes_is_right_where_states_reach_across_chunks() {
+    let mut inputs = generate(Family::Free, 1, 1600, false, Some([0.5, 1e-4]), 11);
+    for (link, (b, c)) in inputs.b.iter_mut().zip(&mut inputs.c).enumerate() {
+        *b = 1.0 + 0.05 * (link as f32).sin();
+        *c = *b;
+    }
+    let strategies =
+        [0, plane_size()].map(|plane_size| Strategy { plane_size: Some(plane_size), ..tiled(16) });
+    assert_right("weak disorder", &inputs, &BkOptions::default(), &strategies);
 }
