@@ -2,6 +2,8 @@
 
 use cubecl::prelude::*;
 
+use crate::kept::KEPT_CHUNK;
+
 /// Sites between two rescalings of a state: with four, entries from 2^-18 to 2^30 times unity neither
 /// overflow nor lose digits, and the cost of rescaling is small.
 pub(crate) const GROUP: u32 = 4;
@@ -54,6 +56,8 @@ pub(crate) struct Blueprint {
     pub(crate) complex_diagonal: bool,
     /// Whether a row is divided over several cubes, whose edge states come from a scan before.
     pub(crate) tiled: bool,
+    /// Whether the states at the edges of chunks are kept in memory for a backward pass.
+    pub(crate) keeps_states: bool,
     /// Whether magnitudes are clipped.
     pub(crate) clip: bool,
     /// Whether entries that are not finite become zero.
@@ -64,6 +68,11 @@ impl Blueprint {
     /// Sites that a row has in a cube.
     pub(crate) fn tile(&self) -> u32 {
         self.chunk * self.units_per_row
+    }
+
+    /// Kept chunks of a unit.
+    pub(crate) fn kept_chunks(&self) -> u32 {
+        self.chunk / KEPT_CHUNK
     }
 
     /// Units that a lane of the scan takes.

@@ -11,6 +11,7 @@ use cubecl::prelude::*;
 
 use crate::blueprint::{Blueprint, GROUP};
 use crate::complex::{Complex, recur};
+use crate::kept::KeptRow;
 use crate::projective::{Pair, choose_pair, cross_coupling, rescaling};
 use crate::resolvent::{Finish, quick_resolvent};
 use crate::span::Span;
@@ -126,6 +127,18 @@ pub(crate) fn summarise(tile: &Tile, padding: u32, #[comptime] blueprint: Bluepr
     (chunk, zeros <= padding)
 }
 
+/// Whether no coupling between two sites of this unit's chunk is exactly zero, but for its `padding`.
+#[cube]
+pub(crate) fn is_whole(tile: &Tile, padding: u32, #[comptime] blueprint: Blueprint) -> bool {
+    let own = chunk_slot(UNIT_POS, blueprint);
+    let mut zeros = 0u32;
+    #[unroll]
+    for index in 0..comptime!(blueprint.chunk - 1) {
+        zeros += select(tile.coupling(own + index) == 0.0, 1u32, 0u32);
+    }
+    zeros <= padding
+}
+
 /// The states in the middle of this unit's chunk from those at its edges: the left state after the first half and
 /// the right state before the second, not yet over the coupling between them.
 #[cube]
@@ -155,7 +168,8 @@ pub(crate) fn sweep_to_middle(
     (rightwards, leftwards)
 }
 
-/// Puts `G` in the place of the span's entries in the tile and tells whether all of them can be relied on.
+/// Puts `G` in the place of the span's entries in the tile and tells whether all of them can be relied on. The states at
+/// the edges of chunks are kept in `states`.
 ///
 /// Left states inside are computed twice in the second half of this unit's chunk, once to enter the next chunk:
 /// kept, they would be two registers a site.
@@ -163,6 +177,8 @@ pub(crate) fn sweep_to_middle(
 pub(crate) fn resolve(
     tile: &mut Tile,
     span: &Span,
+    kept: &KeptRow,
+    states: &mut Array<f32>,
     finish: &Finish,
     #[comptime] blueprint: Blueprint,
 ) -> bool {
@@ -180,7 +196,9 @@ pub(crate) fn resolve(
             over.rescale(rescaling(over));
         }
     }
-    let over = cross_coupling(span.left_over_edge(over), span.edge);
+    let over = span.left_over_edge(over);
+    span.keep_left(over, kept, states, blueprint);
+    let over = cross_coupling(over, span.edge);
 
     let mut right = cross_coupling(span.right, tile.coupling(next + comptime!(sites - 1)));
     let mut reliable = true.runtime();
@@ -188,7 +206,9 @@ pub(crate) fn resolve(
         let in_next = step == 0;
         if !in_next {
             let k = tile.coupling_after(UNIT_POS, blueprint);
-            right = cross_coupling(span.right_over_edge(right), k);
+            right = span.right_over_edge(right);
+            span.keep_right(right, kept, states, blueprint);
+            right = cross_coupling(right, k);
         }
         let (right_in, ordinary) = resolve_half(
             tile,

@@ -6,6 +6,7 @@ use cubecl::server::Handle;
 
 use crate::blueprint::{Blueprint, Compiler, GROUP};
 use crate::error::BkError;
+use crate::kept::check_states;
 use crate::operands::OperandsLaunch;
 use crate::options::BkOptions;
 use crate::problem::{BkOperands, BkProblem, elements};
@@ -41,7 +42,9 @@ pub fn bk_core<R: Runtime>(
     let device = client.properties();
     let compiler = Compiler::of(client);
     let (routine, blueprint) = resolve_strategy(strategy, FORWARD, problem, options, compiler, device)?;
-    let call = Call { client, problem, operands, options, blueprint };
+    let states = check_states(operands, problem, options, strategy)?;
+    let blueprint = Blueprint { keeps_states: states > 0, ..blueprint };
+    let call = Call { client, problem, operands, options, blueprint, states };
     match routine {
         Routine::Serial => call.serial(),
         Routine::Cube => call.cube(),
@@ -71,6 +74,8 @@ pub(crate) struct Call<'a, R: Runtime> {
     pub(crate) operands: &'a BkOperands,
     pub(crate) options: &'a BkOptions,
     pub(crate) blueprint: Blueprint,
+    /// Floats of the states that are kept between the passes.
+    pub(crate) states: usize,
 }
 
 impl<R: Runtime> Call<'_, R> {
@@ -121,7 +126,7 @@ impl<R: Runtime> Call<'_, R> {
         let edges = self.client.empty(4 * cubes * EDGES);
         let dim = CubeDim::new_1d(self.blueprint.units);
         // What a kernel does not depend on is the same for all calls: it is compiled once.
-        let reduce = Blueprint { clip: false, zero_non_finite: false, ..self.blueprint };
+        let reduce = Blueprint { keeps_states: false, clip: false, zero_non_finite: false, ..self.blueprint };
         let units = scan_units(tiles, self.client.properties().hardware.max_units_per_cube);
         let scan = Blueprint { complex_diagonal: false, units, units_per_row: units, ..reduce };
         // SAFETY: the kernels leave out cubes beyond the tiles of the batch and clamp every site; the
@@ -167,6 +172,7 @@ impl<R: Runtime> Call<'_, R> {
                 self.inputs(),
                 ArrayArg::from_raw_parts(edges, edges_length),
                 self.output(),
+                self.states(),
                 self.finish(),
                 cubes,
                 tiles,
@@ -205,6 +211,16 @@ impl<R: Runtime> Call<'_, R> {
         unsafe { ArrayArg::from_raw_parts(self.operands.output.clone(), length) }
     }
 
+    /// The states that are kept between the passes; any array where none are.
+    pub(crate) fn states(&self) -> ArrayArg<R> {
+        let (handle, length) = match &self.operands.states {
+            Some(states) => (states, self.states),
+            None => (&self.operands.z, PARTS),
+        };
+        // SAFETY: the buffer was checked to hold them, and is not touched without them.
+        unsafe { ArrayArg::from_raw_parts(handle.clone(), length) }
+    }
+
     pub(crate) fn finish(&self) -> FinishLaunch<R> {
         FinishLaunch::new(self.options.max_magnitude.unwrap_or(f32::INFINITY), f32::NAN)
     }
@@ -216,7 +232,7 @@ impl<R: Runtime> Call<'_, R> {
         let strides = [Some(a_re), a_im.as_ref(), Some(b), Some(c)];
         let longest_stride =
             strides.into_iter().flatten().map(|operand| operand.row_stride).max().unwrap_or(0);
-        let longest = (PARTS * batch * n).max((batch - 1) * longest_stride).max(scratch);
+        let longest = (PARTS * batch * n).max((batch - 1) * longest_stride).max(self.states).max(scratch);
         address_of(longest)
     }
 

@@ -11,6 +11,7 @@
 //! | `span` | the sites whose entries a unit computes |
 //! | `operands`, `tile`, `halo` | matrix entries in global and in shared memory |
 //! | `exchange`, `butterfly` | the scan over the units of a cube |
+//! | `kept` | states that the forward pass keeps for the backward pass |
 //! | `routines` | the three algorithms and the choice between them |
 //! | `gradient` | the backward pass |
 //! | `launch`, `problem`, `options` | the entry point and its arguments |
@@ -26,6 +27,7 @@ mod exchange;
 mod gradient;
 mod group;
 mod halo;
+mod kept;
 mod launch;
 mod operands;
 mod options;
@@ -41,6 +43,7 @@ mod transfer;
 
 pub use error::BkError;
 pub use gradient::{BkGradientOperands, Cotangent, bk_core_backward, plan_backward};
+pub use kept::kept_states;
 pub use launch::{bk_core, plan_routine};
 pub use options::{BkOptions, GradMode, NonFinite};
 pub use problem::{BkOperands, BkProblem, Operand};

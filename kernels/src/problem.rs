@@ -67,6 +67,9 @@ pub struct BkOperands {
     pub z: Handle,
     /// Receives the diagonal of the resolvent, `[B, N, 2]`, contiguous.
     pub output: Handle,
+    /// What the forward pass keeps for the backward pass, as long as [`kept_states`](crate::kept_states) says: the one
+    /// writes it, and with it the other does not scan the states again.
+    pub states: Option<Handle>,
 }
 
 impl BkOperands {

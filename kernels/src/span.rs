@@ -8,7 +8,8 @@
 use cubecl::prelude::*;
 
 use crate::blueprint::{Blueprint, GROUP};
-use crate::projective::{Pair, choose_pair};
+use crate::kept::KeptRow;
+use crate::projective::{Pair, canonicalise, choose_pair};
 use crate::tile::chunk_slot;
 
 /// Second half of this unit's chunk, then first half of the next, with the states at both ends.
@@ -56,5 +57,41 @@ impl Span {
     /// The right state that enters this unit's chunk, from the one before the next.
     pub(crate) fn right_over_edge(&self, right: Pair) -> Pair {
         choose_pair(self.wraps, self.right_end, right)
+    }
+
+    /// Keeps the left states of the span for a backward pass: the one at its start, and `over`, which enters the next chunk.
+    pub(crate) fn keep_left(
+        &self,
+        over: Pair,
+        kept: &KeptRow,
+        states: &mut Array<f32>,
+        #[comptime] blueprint: Blueprint,
+    ) {
+        if comptime!(blueprint.keeps_states) {
+            let next = (self.next % blueprint.units_per_row) * comptime!(blueprint.kept_chunks());
+            kept.keep_left(states, next, canonicalise(over));
+            if comptime!(blueprint.kept_chunks() == 2) {
+                let own = 2 * (UNIT_POS % blueprint.units_per_row) + 1;
+                kept.keep_left(states, own, self.left);
+            }
+        }
+    }
+
+    /// Keeps the right states of the span: the one at its end, and `over`, which enters this unit's chunk.
+    pub(crate) fn keep_right(
+        &self,
+        over: Pair,
+        kept: &KeptRow,
+        states: &mut Array<f32>,
+        #[comptime] blueprint: Blueprint,
+    ) {
+        if comptime!(blueprint.keeps_states) {
+            let last = comptime!(blueprint.kept_chunks() - 1);
+            let own = (UNIT_POS % blueprint.units_per_row) * comptime!(blueprint.kept_chunks()) + last;
+            kept.keep_right(states, own, canonicalise(over));
+            if comptime!(blueprint.kept_chunks() == 2) {
+                kept.keep_right(states, 2 * (self.next % blueprint.units_per_row), self.right);
+            }
+        }
     }
 }

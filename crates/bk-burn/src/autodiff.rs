@@ -1,7 +1,7 @@
 //! `Autodiff<B>`: the inner backend's operation, and its backward pass as a step of the graph.
 //!
-//! The backward pass computes everything from the operands, so the step keeps those alone, as checkpoints of their
-//! nodes: with a recomputing strategy not even they stay in memory.
+//! The step keeps the operands, as checkpoints of their nodes: with a recomputing strategy they do not stay in memory.
+//! Where the inner backend's forward pass has states to keep, the step keeps those too: at most half a float a site.
 
 use bk_kernels::{BkOptions, Strategy};
 use burn::backend::autodiff::checkpoint::base::Checkpointer;
@@ -9,7 +9,7 @@ use burn::backend::autodiff::checkpoint::strategy::CheckpointStrategy;
 use burn::backend::autodiff::grads::Gradients;
 use burn::backend::autodiff::ops::{Backward, Ops, OpsKind};
 use burn::backend::autodiff::{Autodiff, NodeId};
-use burn::tensor::backend::AutodiffBackend;
+use burn::tensor::backend::{AutodiffBackend, Backend};
 use burn::tensor::ops::FloatTensor;
 
 use crate::backend::{BkBackend, BkGradientPrimitives, BkNeeds, BkPrimitives};
@@ -38,6 +38,7 @@ impl<B: BkBackend, C: CheckpointStrategy> BkBackend for Autodiff<B, C> {
 
     fn bk_core_backward(
         operands: BkPrimitives<Self>,
+        states: Option<FloatTensor<Self>>,
         cotangent: FloatTensor<Self>,
         needs: BkNeeds,
         options: &BkOptions,
@@ -46,7 +47,9 @@ impl<B: BkBackend, C: CheckpointStrategy> BkBackend for Autodiff<B, C> {
         if is_tracked(&operands) || is_tracked_tensor::<B, C>(&cotangent) {
             return Err(OperationError::SecondDerivative);
         }
-        let found = B::bk_core_backward(inner(&operands), cotangent.primitive, needs, options, strategy)?;
+        let states = states.map(|states| states.primitive);
+        let cotangent = cotangent.primitive;
+        let found = B::bk_core_backward(inner(&operands), states, cotangent, needs, options, strategy)?;
         Ok(BkGradientPrimitives {
             a_re: found.a_re.map(Self::from_inner),
             a_im: found.a_im.map(Self::from_inner),
@@ -89,7 +92,7 @@ fn inner<B: BkBackend, C: CheckpointStrategy>(operands: &BkPrimitives<Autodiff<B
 
 /// Computes the forward pass and, where a parent is tracked, records the step that goes back.
 fn record<B: BkBackend, C: CheckpointStrategy, const N: usize>(
-    kind: OpsKind<BkCoreBackward, B, State, C, N>,
+    kind: OpsKind<BkCoreBackward, B, State<B>, C, N>,
     operands: &BkPrimitives<Autodiff<B, C>>,
     options: &BkOptions,
     strategy: &Strategy,
@@ -100,13 +103,14 @@ fn record<B: BkBackend, C: CheckpointStrategy, const N: usize>(
         OpsKind::Tracked(mut preparation) => {
             // The step itself has nobody to return an error to.
             B::check_backward(&primitives, options, strategy)?;
-            let output = B::bk_core(primitives, options, strategy)?;
+            let (output, states) = B::bk_core_keeping(primitives, options, strategy)?;
             let state = State {
                 a_re: preparation.checkpoint(&operands.a_re),
                 a_im: operands.a_im.as_ref().map(|a_im| preparation.checkpoint(a_im)),
                 b: preparation.checkpoint(&operands.b),
                 c: preparation.checkpoint(&operands.c),
                 z: preparation.checkpoint(&operands.z),
+                states,
                 options: *options,
                 strategy: *strategy,
             };
@@ -119,23 +123,24 @@ fn record<B: BkBackend, C: CheckpointStrategy, const N: usize>(
 #[derive(Debug)]
 struct BkCoreBackward;
 
-/// The operands, by their nodes, and how the operation was called.
+/// The operands, by their nodes, what the forward pass has kept, and how the operation was called.
 #[derive(Debug, Clone)]
-struct State {
+struct State<B: Backend> {
     a_re: NodeId,
     a_im: Option<NodeId>,
     b: NodeId,
     c: NodeId,
     z: NodeId,
+    states: Option<FloatTensor<B>>,
     options: BkOptions,
     strategy: Strategy,
 }
 
 impl<B: BkBackend, const N: usize> Backward<B, N> for BkCoreBackward {
-    type State = State;
+    type State = State<B>;
 
-    fn backward(self, ops: Ops<State, N>, grads: &mut Gradients, checkpointer: &mut Checkpointer) {
-        let State { a_re, a_im, b, c, z, options, strategy } = ops.state;
+    fn backward(self, ops: Ops<State<B>, N>, grads: &mut Gradients, checkpointer: &mut Checkpointer) {
+        let State { a_re, a_im, b, c, z, states, options, strategy } = ops.state;
         let operands = BkPrimitives::<B> {
             a_re: checkpointer.retrieve_node_output(a_re),
             a_im: a_im.map(|a_im| checkpointer.retrieve_node_output(a_im)),
@@ -153,7 +158,7 @@ impl<B: BkBackend, const N: usize> Backward<B, N> for BkCoreBackward {
             z: is_parent(3),
             a_im: is_parent(4),
         };
-        let found = match B::bk_core_backward(operands, cotangent, needs, &options, &strategy) {
+        let found = match B::bk_core_backward(operands, states, cotangent, needs, &options, &strategy) {
             Ok(found) => found,
             // `check_backward` has accepted these operands in the forward pass.
             Err(error) => panic!("bk_core_backward: {error}"),

@@ -59,6 +59,9 @@ pub struct BkGradientPrimitives<B: Backend> {
     pub z: Option<FloatTensor<B>>,
 }
 
+/// The output of a forward pass, `[B, N, 2]`, and what it keeps for the backward pass.
+pub type KeptOutput<B> = (FloatTensor<B>, Option<FloatTensor<B>>);
+
 /// A backend that computes resolvent diagonals.
 pub trait BkBackend: Backend + LeftResolvent + ExactMatmul {
     /// `G_ii = [(T - zI)^-1]_ii` as `[B, N, 2]`, `(Re, Im)`.
@@ -74,15 +77,39 @@ pub trait BkBackend: Backend + LeftResolvent + ExactMatmul {
         strategy: &Strategy,
     ) -> Result<FloatTensor<Self>, OperationError>;
 
+    /// Shape of what [`BkBackend::bk_core_keeping`] keeps for `batch` rows of `n` sites; `None` where it is nothing.
+    fn kept_states(
+        _batch: usize,
+        _n: usize,
+        _options: &BkOptions,
+        _strategy: &Strategy,
+    ) -> Option<[usize; 3]> {
+        None
+    }
+
+    /// [`BkBackend::bk_core`], and what it keeps for the backward pass.
+    ///
+    /// # Errors
+    /// As [`BkBackend::bk_core`].
+    fn bk_core_keeping(
+        operands: BkPrimitives<Self>,
+        options: &BkOptions,
+        strategy: &Strategy,
+    ) -> Result<KeptOutput<Self>, OperationError> {
+        Ok((Self::bk_core(operands, options, strategy)?, None))
+    }
+
     /// Gradients of a real `L` whose derivatives by the output are `cotangent`, `[B, N, 2]`, in the mode of
     /// `options`; those of `needs` alone.
     ///
-    /// Nothing of the forward pass is used, so nothing has to be kept for it but the operands.
+    /// `states` is what [`BkBackend::bk_core_keeping`] kept of the same operands, options and strategy. Without it everything is
+    /// computed from the operands.
     ///
     /// # Errors
     /// As [`BkBackend::bk_core`].
     fn bk_core_backward(
         operands: BkPrimitives<Self>,
+        states: Option<FloatTensor<Self>>,
         cotangent: FloatTensor<Self>,
         needs: BkNeeds,
         options: &BkOptions,

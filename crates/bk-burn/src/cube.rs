@@ -1,16 +1,19 @@
 //! `CubeBackend`: the CubeCL kernel, on CUDA and wgpu.
 
 use bk_kernels::{
-    BkGradientOperands, BkOperands, BkOptions, BkProblem, Cotangent, Operand, Strategy, plan_backward,
+    BkGradientOperands, BkOperands, BkOptions, BkProblem, Cotangent, Operand, Strategy, kept_states,
+    plan_backward,
 };
+use burn::tensor::backend::Backend;
 use burn::tensor::ops::FloatTensor;
 use burn::tensor::{DType, Shape};
 use burn_cubecl::kernel::into_contiguous;
 use burn_cubecl::ops::numeric::{empty_device_contiguous_dtype, zeros_client};
 use burn_cubecl::tensor::CubeTensor;
 use burn_cubecl::{BoolElement, CubeBackend, CubeRuntime, FloatElement, IntElement};
+use cubecl::server::Handle;
 
-use crate::backend::{BkBackend, BkGradientPrimitives, BkNeeds, BkPrimitives};
+use crate::backend::{BkBackend, BkGradientPrimitives, BkNeeds, BkPrimitives, KeptOutput};
 use crate::operation::OperationError;
 
 impl<R, F, I, BT> BkBackend for CubeBackend<R, F, I, BT>
@@ -25,18 +28,26 @@ where
         options: &BkOptions,
         strategy: &Strategy,
     ) -> Result<FloatTensor<Self>, OperationError> {
-        check_type("a_re", operands.a_re.dtype)?;
-        let (client, device) = (operands.a_re.client.clone(), operands.a_re.device.clone());
-        let problem = problem_of(&operands);
-        let shape = Shape::new([problem.batch, problem.n, 2]);
-        let output = empty_device_contiguous_dtype(client.clone(), device, shape, DType::F32);
-        let operands = buffers(operands, &problem, output.handle.clone());
-        bk_kernels::bk_core(&client, &problem, &operands, options, strategy)?;
+        let (output, _) = forward(operands, options, strategy, false)?;
         Ok(output)
+    }
+
+    fn kept_states(batch: usize, n: usize, options: &BkOptions, strategy: &Strategy) -> Option<[usize; 3]> {
+        // An imaginary part of the diagonal is no matter.
+        kept_states(&BkProblem { batch, n, complex_diagonal: false }, options, strategy)
+    }
+
+    fn bk_core_keeping(
+        operands: BkPrimitives<Self>,
+        options: &BkOptions,
+        strategy: &Strategy,
+    ) -> Result<KeptOutput<Self>, OperationError> {
+        forward(operands, options, strategy, true)
     }
 
     fn bk_core_backward(
         operands: BkPrimitives<Self>,
+        states: Option<FloatTensor<Self>>,
         cotangent: FloatTensor<Self>,
         needs: BkNeeds,
         options: &BkOptions,
@@ -44,6 +55,10 @@ where
     ) -> Result<BkGradientPrimitives<Self>, OperationError> {
         check_type("a_re", operands.a_re.dtype)?;
         check_type("cotangent", cotangent.dtype)?;
+        if let Some(states) = &states {
+            check_type("states", states.dtype)?;
+        }
+        let states = states.map(|states| into_contiguous(states).handle);
         let problem = problem_of(&operands);
         let BkProblem { n, complex_diagonal, .. } = problem;
         let (client, device) = (operands.a_re.client.clone(), operands.a_re.device.clone());
@@ -82,7 +97,7 @@ where
             z: handle(&found.z),
         };
         // The output is not touched.
-        let operands = buffers(operands, &problem, cotangent.handle);
+        let operands = buffers(operands, &problem, cotangent.handle, states);
         bk_kernels::bk_core_backward(&client, &problem, &operands, &gradients, options, strategy)?;
         Ok(found)
     }
@@ -98,6 +113,30 @@ where
     }
 }
 
+/// The forward pass, with what it keeps if that is wanted and there is any.
+fn forward<B, R: CubeRuntime>(
+    operands: BkPrimitives<B>,
+    options: &BkOptions,
+    strategy: &Strategy,
+    keeps: bool,
+) -> Result<(CubeTensor<R>, Option<CubeTensor<R>>), OperationError>
+where
+    B: Backend<FloatTensorPrimitive = CubeTensor<R>>,
+{
+    check_type("a_re", operands.a_re.dtype)?;
+    let (client, device) = (operands.a_re.client.clone(), operands.a_re.device.clone());
+    let problem = problem_of(&operands);
+    let empty = |shape: [usize; 3]| {
+        empty_device_contiguous_dtype(client.clone(), device.clone(), Shape::new(shape), DType::F32)
+    };
+    let output = empty([problem.batch, problem.n, 2]);
+    let states = if keeps { kept_states(&problem, options, strategy).map(empty) } else { None };
+    let kept = states.as_ref().map(|states| states.handle.clone());
+    let operands = buffers(operands, &problem, output.handle.clone(), kept);
+    bk_kernels::bk_core(&client, &problem, &operands, options, strategy)?;
+    Ok((output, states))
+}
+
 fn check_type(operand: &'static str, found: DType) -> Result<(), OperationError> {
     if found == DType::F32 {
         return Ok(());
@@ -108,7 +147,7 @@ fn check_type(operand: &'static str, found: DType) -> Result<(), OperationError>
 
 fn problem_of<B, R: CubeRuntime>(operands: &BkPrimitives<B>) -> BkProblem
 where
-    B: burn::tensor::backend::Backend<FloatTensorPrimitive = CubeTensor<R>>,
+    B: Backend<FloatTensorPrimitive = CubeTensor<R>>,
 {
     let shape = operands.a_re.meta.shape();
     BkProblem { batch: shape[0], n: shape[1], complex_diagonal: operands.a_im.is_some() }
@@ -117,10 +156,11 @@ where
 fn buffers<B, R: CubeRuntime>(
     operands: BkPrimitives<B>,
     problem: &BkProblem,
-    output: cubecl::server::Handle,
+    output: Handle,
+    states: Option<Handle>,
 ) -> BkOperands
 where
-    B: burn::tensor::backend::Backend<FloatTensorPrimitive = CubeTensor<R>>,
+    B: Backend<FloatTensorPrimitive = CubeTensor<R>>,
 {
     let BkProblem { batch, n, .. } = *problem;
     BkOperands {
@@ -130,6 +170,7 @@ where
         c: couplings_of(operands.c, batch, n),
         z: into_contiguous(operands.z).handle,
         output,
+        states,
     }
 }
 

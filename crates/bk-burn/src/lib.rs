@@ -7,7 +7,7 @@
 //! |---|---|
 //! | `CubeBackend` (CUDA, wgpu) | the CubeCL kernel of `bk-kernels` |
 //! | `NdArray`, `Flex` | the serial scan of `bk-kernels`, threads over rows |
-//! | `Autodiff<B>` | both passes of `B`; nothing but the operands is kept between them |
+//! | `Autodiff<B>` | both passes of `B`; between them the operands are kept, and the states that `B` has to keep |
 //! | `Fusion<B>` (feature `fusion`) | that of `B`, as a custom operation of the lazy stream |
 //!
 //! [`tensor_bk_core`] is the same operation in plain tensor operations on any backend.
@@ -28,11 +28,14 @@ mod matmul;
 mod operation;
 mod tensor;
 
-pub use backend::{BkBackend, BkGradientPrimitives, BkNeeds, BkPrimitives};
+pub use backend::{BkBackend, BkGradientPrimitives, BkNeeds, BkPrimitives, KeptOutput};
 pub use bk_kernels::{BkError, BkOptions, GradMode, NonFinite, Routine, Strategy};
 pub use left::{
     LeftPrimitives, LeftResolvent, left_resolvent, left_resolvent_with_pair, left_start, left_step,
 };
 pub use matmul::{ExactMatmul, Precision, matmul};
-pub use operation::{BkGradients, BkInputs, OperationError, bk_core, bk_core_backward, bk_core_with};
+pub use operation::{
+    BkGradients, BkInputs, BkStates, OperationError, bk_core, bk_core_backward, bk_core_backward_from,
+    bk_core_keeping, bk_core_with,
+};
 pub use tensor::tensor_bk_core;

@@ -116,6 +116,33 @@ pub fn bk_core_with<B: BkBackend>(
     })
 }
 
+/// States that a forward pass has kept for the backward pass: half a float a site.
+#[derive(Debug, Clone)]
+pub struct BkStates<B: Backend>(FloatTensor<B>);
+
+/// [`bk_core_with`], and the states with which [`bk_core_backward_from`] need not compute them again; `None` where the
+/// backend, or a forced layout, keeps none.
+///
+/// This is what `Autodiff` does, for use without it.
+///
+/// # Errors
+/// As [`bk_core_with`].
+pub fn bk_core_keeping<B: BkBackend>(
+    inputs: BkInputs<B>,
+    options: &BkOptions,
+    strategy: &Strategy,
+) -> Result<(Tensor<B, 3>, Option<BkStates<B>>), OperationError> {
+    inputs.check()?;
+    options.check()?;
+    let mut kept = None;
+    let output = in_float32(inputs, options, |inputs| {
+        let (output, states) = B::bk_core_keeping(inputs.into_primitives(), options, strategy)?;
+        kept = states.map(BkStates);
+        Ok(Tensor::from_primitive(TensorPrimitive::Float(output)))
+    })?;
+    Ok((output, kept))
+}
+
 /// `compute` on operands in half precision as on their values in float32, with the output in their type again; on others
 /// as they are.
 ///
@@ -155,6 +182,21 @@ pub fn bk_core_backward<B: BkBackend>(
     options: &BkOptions,
     strategy: &Strategy,
 ) -> Result<BkGradients<B>, OperationError> {
+    bk_core_backward_from(inputs, None, cotangent, options, strategy)
+}
+
+/// [`bk_core_backward`] from the states that [`bk_core_keeping`] kept for the same inputs, options and strategy. Those of
+/// others give wrong gradients.
+///
+/// # Errors
+/// As [`bk_core_with`].
+pub fn bk_core_backward_from<B: BkBackend>(
+    inputs: BkInputs<B>,
+    states: Option<BkStates<B>>,
+    cotangent: Tensor<B, 3>,
+    options: &BkOptions,
+    strategy: &Strategy,
+) -> Result<BkGradients<B>, OperationError> {
     inputs.check()?;
     options.check()?;
     let [batch, n] = inputs.a_re.dims();
@@ -170,7 +212,8 @@ pub fn bk_core_backward<B: BkBackend>(
     let computed = computed_in(stored);
     let operands = inputs.cast(computed).into_primitives();
     let cotangent = cotangent.cast(computed).into_primitive().tensor();
-    let found = B::bk_core_backward(operands, cotangent, BkNeeds::ALL, options, strategy)?;
+    let states = states.map(|BkStates(states)| states);
+    let found = B::bk_core_backward(operands, states, cotangent, BkNeeds::ALL, options, strategy)?;
     let missing = |operand| OperationError::MissingGradient { operand };
     Ok(BkGradients {
         a_re: tensor(found.a_re.ok_or(missing("a_re"))?, stored),

@@ -2,11 +2,15 @@
 #![cfg(feature = "wgpu")]
 #![allow(clippy::unwrap_used, reason = "helpers of tests")]
 
-use bk_burn::{BkBackend, BkInputs, BkNeeds, BkOptions, BkPrimitives, Strategy, bk_core_backward};
+use bk_burn::{
+    BkBackend, BkGradients, BkInputs, BkNeeds, BkOptions, BkPrimitives, Strategy, bk_core, bk_core_backward,
+    bk_core_backward_from, bk_core_keeping,
+};
 use bk_kernels::families::{Family, cotangent, generate};
 use bk_kernels::inputs::Inputs;
 use bk_kernels::native::Gradients;
 use bk_kernels::reference;
+use burn::backend::Autodiff;
 use burn::backend::wgpu::{WgpuDevice, WgpuRuntime};
 use burn::tensor::{Tensor, TensorData};
 use burn_cubecl::CubeBackend;
@@ -47,6 +51,10 @@ fn assert_right(inputs: &Inputs, tensors: BkInputs<Gpu>) {
 /// At most 16 units off the oracle.
 fn assert_right_for(inputs: &Inputs, tensors: BkInputs<Gpu>, weights: Tensor<Gpu, 3>) {
     let found = bk_core_backward(tensors, weights, &BkOptions::default(), &Strategy::default()).unwrap();
+    assert_right_gradients(inputs, found);
+}
+
+fn assert_right_gradients(inputs: &Inputs, found: BkGradients<Gpu>) {
     let z = values(found.z);
     let found = Gradients {
         a_re: values(found.a_re),
@@ -67,6 +75,42 @@ fn gradients_have_the_shapes_of_their_operands_and_are_right() {
         let inputs = generate(Family::Normal, 3, 40, shared, None, 3);
         assert_right(&inputs, upload(&inputs));
     }
+}
+
+#[test]
+fn gradients_from_the_states_that_a_forward_pass_kept_are_right() {
+    let (options, strategy) = (BkOptions::default(), Strategy::default());
+    for (n, shared) in [(40, false), (33, true), (16, false)] {
+        let inputs = generate(Family::Normal, 3, n, shared, None, 3);
+        let (output, states) = bk_core_keeping(upload(&inputs), &options, &strategy).unwrap();
+        assert_eq!(states.is_some(), n > 16, "a chunk alone has no states to keep");
+        let plain = bk_core(upload(&inputs), &options).unwrap();
+        assert_eq!(values(output), values(plain));
+        let found = bk_core_backward_from(upload(&inputs), states, weights(&inputs), &options, &strategy);
+        assert_right_gradients(&inputs, found.unwrap());
+    }
+}
+
+#[test]
+fn autodiff_keeps_states_and_gives_their_gradients() {
+    let inputs = generate(Family::Normal, 3, 40, false, None, 3);
+    let (options, strategy) = (BkOptions::default(), Strategy::default());
+    let BkInputs { a_re, b, c, z, .. } = upload(&inputs);
+    let tracked = BkInputs::<Autodiff<Gpu>> {
+        a_re: Tensor::from_inner(a_re).require_grad(),
+        a_im: None,
+        b: Tensor::from_inner(b),
+        c: Tensor::from_inner(c),
+        z: Tensor::from_inner(z),
+    };
+    let a_re = tracked.a_re.clone();
+    let output = bk_core(tracked, &options).unwrap();
+    let loss = (output * Tensor::from_inner(weights(&inputs))).sum();
+    let found = a_re.grad(&loss.backward()).unwrap();
+    let (_, states) = bk_core_keeping(upload(&inputs), &options, &strategy).unwrap();
+    let expected =
+        bk_core_backward_from(upload(&inputs), states, weights(&inputs), &options, &strategy).unwrap();
+    assert_eq!(values(found), values(expected.a_re));
 }
 
 #[test]
@@ -108,7 +152,7 @@ fn only_what_is_needed_comes_back_and_one_site_has_no_gradient_of_couplings() {
     let needs = BkNeeds { a_re: false, a_im: true, b: true, c: false, z: true };
     let cotangent = weights(&inputs).into_primitive().tensor();
     let (options, strategy) = (BkOptions::default(), Strategy::default());
-    let found = Gpu::bk_core_backward(operands, cotangent, needs, &options, &strategy).unwrap();
+    let found = Gpu::bk_core_backward(operands, None, cotangent, needs, &options, &strategy).unwrap();
     assert!(found.a_re.is_none() && found.a_im.is_none() && found.c.is_none());
     let b = found.b.map(|b| Tensor::<Gpu, 2>::from_primitive(burn::tensor::TensorPrimitive::Float(b)));
     assert_eq!(b.map(values), Some(vec![0.0]));

@@ -3,7 +3,10 @@
 use std::rc::Rc;
 use std::time::Duration;
 
-use bk_burn::{BkGradients, BkInputs, OperationError, bk_core_backward, bk_core_with, tensor_bk_core};
+use bk_burn::{
+    BkGradients, BkInputs, OperationError, bk_core_backward, bk_core_backward_from, bk_core_keeping,
+    bk_core_with, tensor_bk_core,
+};
 use bk_harness::case::{BkCoreSpec, ElementType, Implementation, Pass};
 use bk_harness::device::{DeviceClass, DeviceInfo};
 use bk_harness::numerics::Numerics;
@@ -57,12 +60,16 @@ struct Call {
 
 impl Call {
     fn run<P: Platform>(&self, (inputs, cotangent): Set<P>) -> Result<Output<P>, OperationError> {
-        let values = if self.pass.has_forward() { Some(self.forward::<P>(inputs.clone())?) } else { None };
-        let gradients = match cotangent {
-            Some(cotangent) => Some(bk_core_backward(inputs, cotangent, &self.options, &self.strategy)?),
-            None => None,
-        };
-        Ok((values, gradients))
+        let (options, strategy) = (&self.options, &self.strategy);
+        match cotangent {
+            None => Ok((Some(self.forward::<P>(inputs)?), None)),
+            Some(cotangent) if self.pass.has_forward() => {
+                let (values, states) = bk_core_keeping(inputs.clone(), options, strategy)?;
+                let gradients = bk_core_backward_from(inputs, states, cotangent, options, strategy)?;
+                Ok((Some(values), Some(gradients)))
+            }
+            Some(cotangent) => Ok((None, Some(bk_core_backward(inputs, cotangent, options, strategy)?))),
+        }
     }
 
     fn forward<P: Platform>(&self, inputs: Operands<P>) -> Result<Values<P>, OperationError> {

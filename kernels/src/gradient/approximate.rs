@@ -95,7 +95,7 @@ pub(crate) fn approximate<R: Runtime>(
     let BkProblem { batch, n, .. } = *problem;
     let sites = batch * n;
     let values = client.empty(8 * sites);
-    let forward = BkOperands { output: values.clone(), ..operands.clone() };
+    let forward = BkOperands { output: values.clone(), states: None, ..operands.clone() };
     let routine = bk_core(client, problem, &forward, options, strategy)?;
     let approximation = Approximation {
         a_re: gradients.a_re.is_some(),

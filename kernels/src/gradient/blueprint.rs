@@ -18,6 +18,8 @@ pub(crate) struct GradientBlueprint {
     pub(crate) base: Blueprint,
     /// Which gradients are written.
     pub(crate) wanted: Wanted,
+    /// Whether a forward pass has kept the states at the edges of chunks.
+    pub(crate) resumes: bool,
 }
 
 /// Gradients that are written.
@@ -81,7 +83,7 @@ pub(crate) fn resolve_backward<R: Runtime>(
     loop {
         let (routine, base) =
             resolve_strategy(&Strategy { units, ..*strategy }, BACKWARD, problem, options, compiler, device)?;
-        let blueprint = GradientBlueprint { base, wanted };
+        let blueprint = GradientBlueprint { base, wanted, resumes: false };
         if blueprint.shared_bytes() <= limit {
             return Ok((routine, blueprint));
         }

@@ -3,6 +3,7 @@
 use cubecl::prelude::*;
 
 use crate::blueprint::Blueprint;
+use crate::chunk::is_whole;
 use crate::complex::{Complex, choose, multiply};
 use crate::exchange::{from_left, from_right};
 use crate::gradient::affine::{Affine, scan_affine};
@@ -19,23 +20,24 @@ use crate::gradient::running::{Running, has_second};
 use crate::gradient::sums::sum_over_cube;
 use crate::gradient::tile::{GradientTile, Gradients};
 use crate::halo::Halo;
+use crate::kept::KeptRow;
 use crate::operands::Operands;
 use crate::projective::{Pair, canonicalise, choose_pair};
 use crate::resolvent::Finish;
-use crate::routines::cube::{place_of_cube, segment_of, summarise};
+use crate::routines::cube::{padding, place_of_cube, segment_of, summarise};
 use crate::scan::scan;
 use crate::segment::Segment;
 use crate::tile::Place;
 
-/// Gradients of several rows a cube, or, `tiled`, of one tile of a row whose states at both edges are in `edges` and
-/// whose sums there are in `carried`.
+/// Gradients of several rows a cube, or, `tiled`, of one tile of a row whose sums at both edges are in `carried`. `states`
+/// has the states there, or those at the edges of all chunks where the forward pass has kept them.
 #[cube(launch_unchecked, address_type = "dynamic")]
 #[allow(clippy::too_many_arguments, reason = "one argument for each buffer")]
 pub(crate) fn gradient_kernel<V: Size>(
     operands: &Operands,
     cotangent: &Array<Vector<f32, V>>,
     layout: CotangentLayout,
-    edges: &Array<f32>,
+    states: &Array<f32>,
     carried: &Array<f32>,
     gradients: &mut Gradients,
     sums: &mut Array<f32>,
@@ -51,9 +53,8 @@ pub(crate) fn gradient_kernel<V: Size>(
     let place = place_from_end(cubes, tiles, base);
     let mut mail = SharedMemory::<f32>::new(comptime!(blueprint.base.mail() as usize));
     let mut tile = GradientTile::load::<V>(operands, cotangent, layout, place, blueprint);
-    let halo = Halo::load(operands, place, base);
     let (chunk, segment) = chunk_states::<V>(
-        &mut tile, operands, cotangent, layout, place, &halo, edges, tiles, finish, &mut mail, blueprint,
+        &mut tile, operands, cotangent, layout, place, states, tiles, finish, &mut mail, blueprint,
     );
     let before = segment.couplings[UNIT_POS as usize];
     let maps = map(&tile, operands, place, before, &chunk, blueprint);
@@ -132,8 +133,8 @@ pub(crate) struct ChunkStates {
     whole: bool,
 }
 
-/// The scan of the states, its polish, and the cotangent behind clip and zeroing. Holds the barrier after which all of
-/// the tile may be read.
+/// The states of this unit's chunk, and the cotangent behind clip and zeroing. Holds the barrier after which all of the
+/// tile may be read.
 #[cube]
 #[allow(clippy::too_many_arguments, reason = "kernel state is passed flat")]
 pub(crate) fn chunk_states<V: Size>(
@@ -142,22 +143,17 @@ pub(crate) fn chunk_states<V: Size>(
     cotangent: &Array<Vector<f32, V>>,
     layout: CotangentLayout,
     place: Place,
-    halo: &Halo,
-    edges: &Array<f32>,
+    states: &Array<f32>,
     tiles: usize,
     finish: &Finish,
     mail: &mut SharedMemory<f32>,
     #[comptime] blueprint: GradientBlueprint,
 ) -> (ChunkStates, Segment) {
-    let base = comptime!(blueprint.base);
-    let (own, whole) = summarise(&tile.matrix, operands, place, base);
-    let segment = segment_of(operands, &tile.matrix, place, base);
-    let before = segment.couplings[UNIT_POS as usize];
-    let (left_end, right_end) = scanned_ends(edges, tiles, blueprint);
-    let (left, right) = scan(own, &segment, left_end, right_end, mail, base);
-    let (left, right) = (canonicalise(left), canonicalise(right));
-    let chunk =
-        polish(tile, operands, place, halo, edges, tiles, before, whole, left, right, mail, blueprint);
+    let (chunk, segment) = if comptime!(blueprint.resumes) {
+        kept_states(tile, operands, place, states, blueprint)
+    } else {
+        scanned_states(tile, operands, place, states, tiles, mail, blueprint)
+    };
     if comptime!(blueprint.finishes()) {
         pass_through_finish::<V>(
             tile,
@@ -165,14 +161,62 @@ pub(crate) fn chunk_states<V: Size>(
             cotangent,
             layout,
             place,
-            before,
-            whole,
+            segment.couplings[UNIT_POS as usize],
+            chunk.whole,
             chunk.left,
             chunk.right,
             finish,
             blueprint,
         );
     }
+    (chunk, segment)
+}
+
+/// Those that the forward pass has kept.
+#[cube]
+fn kept_states(
+    tile: &GradientTile,
+    operands: &Operands,
+    place: Place,
+    states: &Array<f32>,
+    #[comptime] blueprint: GradientBlueprint,
+) -> (ChunkStates, Segment) {
+    let base = comptime!(blueprint.base);
+    let row = KeptRow::new(operands, place, base);
+    let chunks = comptime!(base.kept_chunks() as usize);
+    let first = row.tile + (UNIT_POS % base.units_per_row) as usize * chunks;
+    let next = first + chunks;
+    let left = row.left(states, first);
+    let right = row.right(states, next - 1);
+    // Of the neighbours only the scale matters.
+    let right_second = has_second(row.left(states, next));
+    let left_second = has_second(row.right(states, select(first == 0, 0usize, first - 1)));
+    let whole = is_whole(&tile.matrix, padding(operands, place, base), base);
+    let segment = segment_of(operands, &tile.matrix, place, base);
+    (ChunkStates { left, right, right_second, left_second, whole }, segment)
+}
+
+/// Those of a scan, polished.
+#[cube]
+fn scanned_states(
+    tile: &GradientTile,
+    operands: &Operands,
+    place: Place,
+    edges: &Array<f32>,
+    tiles: usize,
+    mail: &mut SharedMemory<f32>,
+    #[comptime] blueprint: GradientBlueprint,
+) -> (ChunkStates, Segment) {
+    let base = comptime!(blueprint.base);
+    let halo = Halo::load(operands, place, base);
+    let (own, whole) = summarise(&tile.matrix, operands, place, base);
+    let segment = segment_of(operands, &tile.matrix, place, base);
+    let before = segment.couplings[UNIT_POS as usize];
+    let (left_end, right_end) = scanned_ends(edges, tiles, blueprint);
+    let (left, right) = scan(own, &segment, left_end, right_end, mail, base);
+    let (left, right) = (canonicalise(left), canonicalise(right));
+    let chunk =
+        polish(tile, operands, place, &halo, edges, tiles, before, whole, left, right, mail, blueprint);
     (chunk, segment)
 }
 

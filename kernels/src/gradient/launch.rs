@@ -12,6 +12,7 @@ use crate::gradient::multi_cube::{CARRIED, MAPS, map_kernel, scan_maps_kernel};
 use crate::gradient::operands::BkGradientOperands;
 use crate::gradient::sums::{Factors, ROWS_AT_ONCE, sum_kernel, sum_rows_kernel};
 use crate::gradient::tile::GradientsLaunch;
+use crate::kept::check_states;
 use crate::launch::{Call, PARTS, plan_routine};
 use crate::options::BkOptions;
 use crate::problem::{BkOperands, BkProblem, Operand, elements};
@@ -25,7 +26,8 @@ pub(crate) const ELEMENTWISE_UNITS: u32 = 256;
 ///
 /// The matrix is that of [`bk_core`](crate::bk_core); `operands.output` is not touched. [`BkOptions::gradient`] says which gradients:
 /// the exact ones are those of the forward pass with the same options, by two scans in O(B N), and so are the
-/// approximations. Scratch memory is at most one float a site, for couplings that the batch shares.
+/// approximations. With the states that a forward pass on the same matrix has kept in `operands.states` one of the scans is left
+/// out. Scratch memory is at most one float a site, for couplings that the batch shares.
 ///
 /// * A clipped value passes on what turns it. A value that was zeroed passes nothing on.
 /// * In a block that is exactly singular, or has an entry that is NaN or Inf, gradients are NaN, and so are sums
@@ -59,7 +61,9 @@ pub fn bk_core_backward<R: Runtime>(
         ..plan.wanted
     };
     let (routine, blueprint) = resolve_backward(strategy, wanted, problem, options, client)?;
-    let forward = Call { client, problem, operands, options, blueprint: blueprint.base };
+    let states = check_states(operands, problem, options, strategy)?;
+    let blueprint = GradientBlueprint { resumes: states > 0, ..blueprint };
+    let forward = Call { client, problem, operands, options, blueprint: blueprint.base, states };
     let call = BackwardCall { forward, gradients, blueprint };
     call.run(routine, &plan)?;
     Ok(routine)
@@ -148,25 +152,30 @@ impl<R: Runtime> BackwardCall<'_, R> {
             c: if wanted.kappa { nowhere.clone() } else { couplings(plan.summed_c, &self.gradients.c) },
             sums: if wanted.z { client.empty(8 * cubes) } else { nowhere.clone() },
         };
-        if routine == Routine::MultiCube {
-            let edges = self.forward.states_at_edges(cubes, tiles);
-            let carried = self.sums_at_edges(&edges, cubes, tiles);
-            self.launch(&targets, (edges, cubes * EDGES), (carried, cubes * CARRIED), cubes, tiles);
-        } else {
-            // A row within a cube has no edges: any array stands for them.
-            let z = || (self.forward.operands.z.clone(), PARTS);
-            self.launch(&targets, z(), z(), cubes, 1);
-        }
+        // A row within a cube has no edges: any array stands for them.
+        let z = || (self.forward.operands.z.clone(), PARTS);
+        let is_tiled = routine == Routine::MultiCube;
+        let states = match &self.forward.operands.states {
+            Some(states) => (states.clone(), self.forward.states),
+            None if is_tiled => (self.forward.states_at_edges(cubes, tiles), cubes * EDGES),
+            None => z(),
+        };
+        let carried = if is_tiled { self.sums_at_edges(&states, cubes, tiles) } else { z() };
+        self.launch(&targets, states, carried, cubes, tiles);
         self.sum_over_batch(plan, &targets, cubes);
         Ok(())
     }
 
     /// What is carried over the edges of the tiles, `[B, tiles, CARRIED]`.
-    fn sums_at_edges(&self, edges: &Handle, cubes: usize, tiles: usize) -> Handle {
+    fn sums_at_edges(
+        &self,
+        (states, states_length): &(Handle, usize),
+        cubes: usize,
+        tiles: usize,
+    ) -> (Handle, usize) {
         let Call { client, problem, .. } = self.forward;
         let maps = client.empty(4 * cubes * MAPS);
         let carried = client.empty(4 * cubes * CARRIED);
-        let edges_length = cubes * EDGES;
         let dim = CubeDim::new_1d(self.blueprint.base.units);
         let map = GradientBlueprint { wanted: Wanted::NOTHING, ..self.blueprint };
         let mut scan = map;
@@ -178,12 +187,12 @@ impl<R: Runtime> BackwardCall<'_, R> {
                 client,
                 self.forward.grid(cubes),
                 dim,
-                self.address(edges_length),
+                self.address(*states_length),
                 PARTS,
                 self.forward.inputs(),
                 self.cotangent(),
                 self.gradients.cotangent.layout(),
-                ArrayArg::from_raw_parts(edges.clone(), edges_length),
+                ArrayArg::from_raw_parts(states.clone(), *states_length),
                 ArrayArg::from_raw_parts(maps.clone(), cubes * MAPS),
                 self.forward.finish(),
                 cubes,
@@ -202,13 +211,13 @@ impl<R: Runtime> BackwardCall<'_, R> {
                 scan,
             );
         }
-        carried
+        (carried, cubes * CARRIED)
     }
 
     fn launch(
         &self,
         targets: &Targets,
-        (edges, edges_length): (Handle, usize),
+        (states, states_length): (Handle, usize),
         (carried, carried_length): (Handle, usize),
         cubes: usize,
         tiles: usize,
@@ -224,12 +233,12 @@ impl<R: Runtime> BackwardCall<'_, R> {
                 self.forward.client,
                 self.forward.grid(cubes),
                 CubeDim::new_1d(self.blueprint.base.units),
-                self.address(edges_length),
+                self.address(states_length),
                 PARTS,
                 self.forward.inputs(),
                 self.cotangent(),
                 self.gradients.cotangent.layout(),
-                ArrayArg::from_raw_parts(edges, edges_length),
+                ArrayArg::from_raw_parts(states, states_length),
                 ArrayArg::from_raw_parts(carried, carried_length),
                 GradientsLaunch::new(
                     ArrayArg::from_raw_parts(targets.a_re.clone(), length(wanted.a_re, sites)),

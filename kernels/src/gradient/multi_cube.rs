@@ -1,7 +1,8 @@
 //! A row over several cubes: after the states of the tiles, the affine maps of the tiles, scanned in turn.
 //!
-//! Five launches: the two of the forward pass that give the states at the edges of tiles, one that maps each tile, one
-//! that scans the maps of a row, and the kernel for a row within a cube, begun with what is carried over the edges.
+//! Five launches: the two of the forward pass that give the states at the edges of tiles, unless it has kept states; one
+//! that maps each tile, one that scans the maps of a row, and the kernel for a row within a cube, begun with what is carried
+//! over the edges.
 
 use cubecl::prelude::*;
 
@@ -98,7 +99,7 @@ pub(crate) fn map_kernel<V: Size>(
     operands: &Operands,
     cotangent: &Array<Vector<f32, V>>,
     layout: CotangentLayout,
-    edges: &Array<f32>,
+    states: &Array<f32>,
     maps: &mut Array<f32>,
     finish: &Finish,
     cubes: usize,
@@ -111,9 +112,8 @@ pub(crate) fn map_kernel<V: Size>(
     let place = place_of_cube(tiles, comptime!(blueprint.base));
     let mut mail = SharedMemory::<f32>::new(comptime!(blueprint.base.mail() as usize));
     let mut tile = GradientTile::load::<V>(operands, cotangent, layout, place, blueprint);
-    let halo = Halo::load(operands, place, comptime!(blueprint.base));
     let (chunk, segment) = chunk_states::<V>(
-        &mut tile, operands, cotangent, layout, place, &halo, edges, tiles, finish, &mut mail, blueprint,
+        &mut tile, operands, cotangent, layout, place, states, tiles, finish, &mut mail, blueprint,
     );
     let before = segment.couplings[UNIT_POS as usize];
     let own = map(&tile, operands, place, before, &chunk, blueprint);

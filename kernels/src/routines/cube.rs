@@ -7,6 +7,7 @@ use crate::chunk::{self, keep, kept};
 use crate::exchange::{Letter, from_next};
 use crate::group::{Entries, extend_by_group, resolve_group, sweep_left, sweep_right};
 use crate::halo::Halo;
+use crate::kept::KeptRow;
 use crate::operands::Operands;
 use crate::projective::{Pair, canonicalise};
 use crate::resolvent::Finish;
@@ -18,12 +19,14 @@ use crate::tile::{Place, Tile, chunk_slot, rounds};
 use crate::transfer::Transfer;
 
 /// Resolvent diagonals of several rows a cube, or, `tiled`, of one tile of a row whose states at both
-/// edges are in `edges`.
+/// edges are in `edges`. Those at the edges of chunks are kept in `states`.
 #[cube(launch_unchecked, address_type = "dynamic")]
+#[allow(clippy::too_many_arguments, reason = "one argument for each buffer")]
 pub(crate) fn cube_kernel<V: Size>(
     operands: &Operands,
     edges: &Array<f32>,
     output: &mut Array<Vector<f32, V>>,
+    states: &mut Array<f32>,
     finish: &Finish,
     cubes: usize,
     tiles: usize,
@@ -46,12 +49,13 @@ pub(crate) fn cube_kernel<V: Size>(
     let (span, whole) =
         span_of(&tile, &halo, edges, tiles, &segment, left, right, whole, &mut mail, blueprint);
 
+    let kept = KeptRow::new(operands, place, blueprint);
     let mut done = false.runtime();
     if whole {
-        done = chunk::resolve(&mut tile, &span, finish, blueprint);
+        done = chunk::resolve(&mut tile, &span, &kept, states, finish, blueprint);
     }
     if !done {
-        resolve_with_care(&mut tile, operands, place, &span, finish, blueprint);
+        resolve_with_care(&mut tile, operands, place, &span, &kept, states, finish, blueprint);
     }
     sync_cube();
     tile.store::<V>(output, operands, place, blueprint);
@@ -100,7 +104,7 @@ pub(crate) fn segment_of(
 
 /// Sites of this unit's chunk that are beyond the end of the row, or of a row that is beyond the batch.
 #[cube]
-fn padding(operands: &Operands, place: Place, #[comptime] blueprint: Blueprint) -> u32 {
+pub(crate) fn padding(operands: &Operands, place: Place, #[comptime] blueprint: Blueprint) -> u32 {
     let chunk = blueprint.chunk;
     let row = place.row + (UNIT_POS / blueprint.units_per_row) as usize;
     let end = place.site + ((UNIT_POS % blueprint.units_per_row + 1) * chunk) as usize;
@@ -206,11 +210,14 @@ fn span_of(
 /// at the start of each group, then left computing the entries. Rare, so it is short rather than fast: it
 /// reads the entries from global memory, since the tile may hold results already.
 #[cube]
+#[allow(clippy::too_many_arguments, reason = "kernel state is passed flat")]
 fn resolve_with_care(
     tile: &mut Tile,
     operands: &Operands,
     place: Place,
     span: &Span,
+    kept_row: &KeptRow,
+    states: &mut Array<f32>,
     finish: &Finish,
     #[comptime] blueprint: Blueprint,
 ) {
@@ -221,6 +228,7 @@ fn resolve_with_care(
     for group in 0..2 * half {
         if group == half {
             left = span.left_over_edge(left);
+            span.keep_left(left, kept_row, states, blueprint);
         }
         keep(&mut starts, group, left);
         let site = place.site + span.first_site(group, half, blueprint);
@@ -232,6 +240,7 @@ fn resolve_with_care(
         let group = 2 * half - 1 - step;
         if group + 1 == half {
             right = span.right_over_edge(right);
+            span.keep_right(right, kept_row, states, blueprint);
         }
         let start = kept(&starts, group);
         let site = place.site + span.first_site(group, half, blueprint);

@@ -100,6 +100,7 @@ pub(crate) fn resolve_strategy(
         plane_size: strategy.plane_size.unwrap_or_else(|| uniform_plane_size(device)),
         complex_diagonal: problem.complex_diagonal,
         tiled: false,
+        keeps_states: false,
         clip: options.max_magnitude.is_some(),
         zero_non_finite: options.non_finite == NonFinite::Zero,
     };

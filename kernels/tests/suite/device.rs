@@ -43,6 +43,7 @@ pub(crate) fn operands(client: &ComputeClient<TestRuntime>, inputs: &Inputs) -> 
         c: dense(&inputs.c, couplings),
         z: upload(client, &inputs.z),
         output: upload(client, &vec![f32::from_bits(POISON); 2 * inputs.sites()]),
+        states: None,
     }
 }
 

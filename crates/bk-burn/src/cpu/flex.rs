@@ -25,6 +25,7 @@ impl BkBackend for Flex {
 
     fn bk_core_backward(
         operands: BkPrimitives<Self>,
+        _states: Option<FloatTensor<Self>>,
         cotangent: FloatTensor<Self>,
         needs: BkNeeds,
         options: &BkOptions,

@@ -35,6 +35,7 @@ where
 
     fn bk_core_backward(
         operands: BkPrimitives<Self>,
+        _states: Option<FloatTensor<Self>>,
         cotangent: FloatTensor<Self>,
         needs: BkNeeds,
         options: &BkOptions,

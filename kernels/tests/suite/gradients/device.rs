@@ -4,7 +4,10 @@ use bk_kernels::families::cotangent;
 use bk_kernels::inputs::Inputs;
 use bk_kernels::native::Gradients;
 use bk_kernels::reference;
-use bk_kernels::{BkGradientOperands, BkOptions, Cotangent, Operand, Routine, Strategy, bk_core_backward};
+use bk_kernels::{
+    BkGradientOperands, BkOptions, Cotangent, Operand, Routine, Strategy, bk_core, bk_core_backward,
+    kept_states,
+};
 use cubecl::prelude::*;
 use cubecl::server::Handle;
 
@@ -15,7 +18,24 @@ fn poisoned(client: &ComputeClient<crate::device::TestRuntime>, length: usize) -
     upload(client, &vec![f32::from_bits(POISON); length])
 }
 
-/// All gradients as the device computes them.
+/// Whether the states of a forward pass are kept for the backward pass.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum States {
+    /// It scans them.
+    Scanned,
+    /// A forward pass has kept them.
+    Kept,
+}
+
+/// Both, as far as these options and this strategy allow it.
+pub(super) fn ways(inputs: &Inputs, options: &BkOptions, strategy: &Strategy) -> Vec<States> {
+    match kept_states(&problem(inputs), options, strategy) {
+        Some(_) => vec![States::Scanned, States::Kept],
+        None => vec![States::Scanned],
+    }
+}
+
+/// All gradients as the device computes them from the operands alone.
 ///
 /// # Panics
 /// If the launch is refused or fails, or leaves a word unwritten.
@@ -25,8 +45,27 @@ pub(super) fn backward(
     options: &BkOptions,
     strategy: &Strategy,
 ) -> Gradients<f32> {
+    backward_from(States::Scanned, inputs, cotangent, options, strategy)
+}
+
+/// All gradients as the device computes them.
+///
+/// # Panics
+/// If a launch is refused or fails, or leaves a word unwritten.
+pub(super) fn backward_from(
+    states: States,
+    inputs: &Inputs,
+    cotangent: &[[f32; 2]],
+    options: &BkOptions,
+    strategy: &Strategy,
+) -> Gradients<f32> {
     let client = client();
-    let operands = operands(&client, inputs);
+    let mut operands = operands(&client, inputs);
+    if states == States::Kept {
+        let shape = kept_states(&problem(inputs), options, strategy).expect("a strategy that keeps states");
+        operands.states = Some(poisoned(&client, shape.into_iter().product()));
+        bk_core(&client, &problem(inputs), &operands, options, strategy).expect("arguments that fit");
+    }
     let links = inputs.coupling_rows() * (inputs.n - 1);
     let couplings = || {
         let row_stride = if inputs.shared { 0 } else { inputs.n - 1 };
@@ -80,10 +119,13 @@ pub(super) fn assert_right(
     let oracle = reference::gradients(inputs, &cotangent, options).expect("inputs of consistent lengths");
     let mut wrong = Vec::new();
     for strategy in strategies {
-        let check = oracle.check(&backward(inputs, &cotangent, options, strategy), ALLOWED_UNITS);
-        let entries = (check.compared + check.undefined) as f64;
-        if !check.passed || check.finite_where_nan > 0 || check.undefined as f64 > undefined * entries {
-            wrong.push(format!("{name}, {strategy:?}: {check:?}"));
+        for states in ways(inputs, options, strategy) {
+            let found = backward_from(states, inputs, &cotangent, options, strategy);
+            let check = oracle.check(&found, ALLOWED_UNITS);
+            let entries = (check.compared + check.undefined) as f64;
+            if !check.passed || check.finite_where_nan > 0 || check.undefined as f64 > undefined * entries {
+                wrong.push(format!("{name}, {states:?}, {strategy:?}: {check:?}"));
+            }
         }
     }
     assert!(wrong.is_empty(), "{}", wrong.join("\n"));

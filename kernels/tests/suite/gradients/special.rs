@@ -3,12 +3,12 @@
 use bk_kernels::families::{Family, cotangent, generate};
 use bk_kernels::inputs::Inputs;
 use bk_kernels::{
-    BkError, BkGradientOperands, BkOptions, Cotangent, GradMode, Operand, Routine, Strategy,
-    bk_core_backward, plan_backward,
+    BkError, BkGradientOperands, BkOperands, BkOptions, Cotangent, GradMode, Operand, Routine, Strategy,
+    bk_core, bk_core_backward, plan_backward,
 };
 use cubecl::prelude::*;
 
-use super::device::{backward, narrow, tiled};
+use super::device::{States, backward, backward_from, narrow, tiled};
 use crate::device::{bits, client, operands, problem, upload};
 
 /// What is made of an input.
@@ -31,8 +31,14 @@ fn a_singular_or_poisoned_block_changes_no_bit_of_another_blocks_gradients() {
         ("huge", |inputs| inputs.a_re[41] = 1e30),
         ("singular", |inputs| (inputs.a_re[60], inputs.b[59], inputs.b[60]) = (0.25, 0.0, 0.0)),
     ];
-    for strategy in [tiled(2), narrow()] {
-        let run = |inputs: &Inputs| backward(inputs, &cotangent, &BkOptions::default(), &strategy);
+    for (strategy, states) in [
+        (tiled(2), States::Scanned),
+        (narrow(), States::Scanned),
+        (tiled(2), States::Kept),
+        (narrow(), States::Kept),
+    ] {
+        let options = BkOptions::default();
+        let run = |inputs: &Inputs| backward_from(states, inputs, &cotangent, &options, &strategy);
         let usual = run(&three_blocks());
         for (name, change) in changes {
             let mut inputs = three_blocks();
@@ -176,4 +182,11 @@ fn arguments_that_do_not_fit_are_refused() {
     assert!(matches!(refused(&nothing, &plain, &serial), BkError::Strategy { routine: "serial", .. }));
     assert!(plan_backward(&client, &problem(&inputs), &plain, &serial).is_err());
     assert_eq!(plan_backward(&client, &problem(&inputs), &plain, &auto).unwrap(), Routine::Cube);
+    let keeping = |strategy: &Strategy, states: &[f32]| {
+        let operands = BkOperands { states: Some(upload(&client, states)), ..operands.clone() };
+        bk_core(&client, &problem(&inputs), &operands, &plain, strategy).unwrap_err()
+    };
+    assert!(matches!(keeping(&serial, &[0.0; 96]), BkError::Strategy { routine: "serial", .. }));
+    let short = keeping(&auto, &[0.0; 95]);
+    assert!(matches!(short, BkError::Buffer { operand: "states", needed: 384, .. }), "{short}");
 }
