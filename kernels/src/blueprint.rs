@@ -14,6 +14,11 @@ pub(crate) const CHUNKS: [u32; 3] = [8, 16, 32];
 /// Floats that a unit posts: a transfer matrix and its flag.
 pub(crate) const MAIL_FLOATS: u32 = 9;
 
+/// Shared memory of a cube of which a multiprocessor of 228 KiB takes four, where it would take five of the forward pass's
+/// largest: with couplings of each row four finish sooner, and leave the cache divided as the backward pass does
+/// (`docs/perf-log.md`).
+pub(crate) const ROOMY_BYTES: usize = 46 << 10;
+
 /// Units that a lane of the scan takes, where planes are left for others: see `scan`.
 const SHARE: u32 = 2;
 
@@ -58,6 +63,8 @@ pub(crate) struct Blueprint {
     pub(crate) tiled: bool,
     /// Whether the states at the edges of chunks are kept in memory for a backward pass.
     pub(crate) keeps_states: bool,
+    /// Whether a cube takes [`ROOMY_BYTES`] of shared memory where it needs a little less.
+    pub(crate) roomy: bool,
     /// Whether magnitudes are clipped.
     pub(crate) clip: bool,
     /// Whether entries that are not finite become zero.
@@ -156,7 +163,14 @@ impl Blueprint {
 
     /// Floats of the mailbox.
     pub(crate) fn mail(&self) -> u32 {
-        MAIL_FLOATS * self.units
+        MAIL_FLOATS * self.units + if self.roomy { self.spare() } else { 0 }
+    }
+
+    /// Floats that a cube lacks of [`ROOMY_BYTES`], none where it takes more or far less.
+    fn spare(&self) -> u32 {
+        let needed = (Self { roomy: false, ..*self }).shared_bytes();
+        let lacking = ROOMY_BYTES.checked_sub(needed).filter(|bytes| *bytes <= ROOMY_BYTES / 10);
+        lacking.map_or(0, |bytes| 4 * (bytes / 16) as u32)
     }
 
     /// Bytes of shared memory that a cube takes.
@@ -165,7 +179,9 @@ impl Blueprint {
         let units = u64::from(self.units);
         let arrays = if self.complex_diagonal { 3 } else { 2 };
         let staged = units.saturating_mul(arrays * u64::from(self.pitch()));
+        let spare = if self.roomy { u64::from(self.spare()) } else { 0 };
         let rest = u64::from(MAIL_FLOATS + 1) * units
+            + spare
             + 4 * u64::from(self.halo())
             + u64::from(self.blocks() + self.products());
         usize::try_from(staged.saturating_add(rest).saturating_mul(4)).unwrap_or(usize::MAX)

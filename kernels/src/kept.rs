@@ -1,26 +1,31 @@
 //! States that a forward pass keeps for the backward pass: those at the edges of chunks of [`KEPT_CHUNK`] sites.
 //!
-//! With them the backward pass need not scan the states again. They are half a float a site, where the inputs are three.
+//! With them the backward pass need not scan the states again. A state is kept as its entry that is not 1, and the lowest bit
+//! of that entry's imaginary part tells which of the two it is: a quarter of a float a site, where the inputs are three.
 
 use cubecl::prelude::*;
 
 use crate::blueprint::Blueprint;
-use crate::complex::Complex;
+use crate::complex::{Complex, choose};
 use crate::error::BkError;
 use crate::operands::Operands;
 use crate::options::BkOptions;
 use crate::problem::{BkOperands, BkProblem, check_buffer};
-use crate::projective::Pair;
+use crate::projective::{Pair, choose_pair, has_second};
 use crate::routines::{Routine, Strategy};
 use crate::tile::Place;
 
 /// Sites between two kept states.
 pub(crate) const KEPT_CHUNK: u32 = 16;
 /// Floats of a chunk: the left state before it, the right state after it.
-const FLOATS: usize = 8;
+const FLOATS: usize = 4;
+/// The lowest bit of a float.
+const LOWEST: u32 = 1;
+/// A quiet NaN.
+const NAN: u32 = 0x7fc0_0000;
 
 /// Shape of the states that [`bk_core`](crate::bk_core) can keep for [`bk_core_backward`](crate::bk_core_backward) with the
-/// same options and strategy, `[B, 8, ceil(N / 16)]` float32; `None` where the one keeps none, or the other has no use for them.
+/// same options and strategy, `[B, 4, ceil(N / 16)]` float32; `None` where the one keeps none, or the other has no use for them.
 pub fn kept_states(problem: &BkProblem, options: &BkOptions, strategy: &Strategy) -> Option<[usize; 3]> {
     let is_exact = options.gradient.blend_weight().is_none();
     let has_edges = strategy.routine != Some(Routine::Serial)
@@ -88,7 +93,7 @@ impl KeptRow {
 
     /// Keeps the right state after it.
     pub(crate) fn keep_right(self, states: &mut Array<f32>, chunk: u32, state: Pair) {
-        self.write(states, chunk, 4u32, state);
+        self.write(states, chunk, 2u32, state);
     }
 
     /// The left state before a chunk of the row; before the last where the chunk is beyond it.
@@ -98,30 +103,64 @@ impl KeptRow {
 
     /// The right state after it, likewise.
     pub(crate) fn right(self, states: &Array<f32>, chunk: usize) -> Pair {
-        self.read(states, chunk, 4u32)
+        self.read(states, chunk, 2u32)
+    }
+
+    /// Whether the second entry of the left state is the one that is 1.
+    pub(crate) fn left_has_second(self, states: &Array<f32>, chunk: usize) -> bool {
+        is_marked(states[self.place(chunk, 1u32)])
+    }
+
+    /// Whether that of the right state is.
+    pub(crate) fn right_has_second(self, states: &Array<f32>, chunk: usize) -> bool {
+        is_marked(states[self.place(chunk, 3u32)])
     }
 
     /// Word by word rather than chunk by chunk, so that neighbouring units use neighbouring words.
     fn write(self, states: &mut Array<f32>, chunk: u32, #[comptime] word: u32, state: Pair) {
         let chunk = self.tile + chunk as usize;
         if chunk < self.inside {
+            let second = has_second(state);
+            let ratio = choose(second, state.x, state.y);
+            // The zero pair of a matrix out of range has no entry that is 1.
+            let is_nothing = state.x.is_zero() & state.y.is_zero();
+            let re = select(is_nothing, comptime!(NAN).runtime(), u32::reinterpret(ratio.re));
             let base = self.first + comptime!(word as usize) * self.chunks + chunk;
-            states[base] = state.x.re;
-            states[base + self.chunks] = state.x.im;
-            states[base + 2 * self.chunks] = state.y.re;
-            states[base + 3 * self.chunks] = state.y.im;
+            states[base] = f32::reinterpret(re);
+            states[base + self.chunks] = marked(ratio.im, second);
         }
     }
 
     fn read(self, states: &Array<f32>, chunk: usize, #[comptime] word: u32) -> Pair {
-        // A row beyond the batch reads the first one's.
-        let first = select(self.inside == 0, 0usize, self.first);
-        let base = first
-            + comptime!(word as usize) * self.chunks
-            + select(chunk < self.chunks, chunk, self.chunks - 1);
-        Pair::new(
-            Complex::new(states[base], states[base + self.chunks]),
-            Complex::new(states[base + 2 * self.chunks], states[base + 3 * self.chunks]),
-        )
+        let re = states[self.place(chunk, word)];
+        let im = states[self.place(chunk, comptime!(word + 1))];
+        let second = is_marked(im);
+        let ratio = Complex::new(re, unmarked(im));
+        choose_pair(second, Pair::new(ratio, Complex::one()), Pair::new(Complex::one(), ratio))
     }
+
+    /// Index of a word of a chunk of the row; of the row's last where the chunk is beyond it, and of the first row where
+    /// the row is beyond the batch.
+    fn place(self, chunk: usize, #[comptime] word: u32) -> usize {
+        let first = select(self.inside == 0, 0usize, self.first);
+        let chunk = select(chunk < self.chunks, chunk, self.chunks - 1);
+        first + comptime!(word as usize) * self.chunks + chunk
+    }
+}
+
+/// `value` with its lowest bit set where `mark`, else not.
+#[cube]
+fn marked(value: f32, mark: bool) -> f32 {
+    let bits = u32::reinterpret(unmarked(value));
+    f32::reinterpret(bits | select(mark, comptime!(LOWEST).runtime(), 0u32))
+}
+
+#[cube]
+fn unmarked(value: f32) -> f32 {
+    f32::reinterpret(u32::reinterpret(value) & comptime!(!LOWEST))
+}
+
+#[cube]
+fn is_marked(value: f32) -> bool {
+    (u32::reinterpret(value) & comptime!(LOWEST)) != 0
 }

@@ -4,7 +4,7 @@ use cubecl::ir::AddressType;
 use cubecl::prelude::*;
 use cubecl::server::Handle;
 
-use crate::blueprint::{Blueprint, Compiler, GROUP};
+use crate::blueprint::{Blueprint, Compiler, GROUP, ROOMY_BYTES};
 use crate::error::BkError;
 use crate::kept::check_states;
 use crate::operands::OperandsLaunch;
@@ -43,7 +43,9 @@ pub fn bk_core<R: Runtime>(
     let compiler = Compiler::of(client);
     let (routine, blueprint) = resolve_strategy(strategy, FORWARD, problem, options, compiler, device)?;
     let states = check_states(operands, problem, options, strategy)?;
-    let blueprint = Blueprint { keeps_states: states > 0, ..blueprint };
+    let has_own_couplings = operands.b.row_stride != 0 || operands.c.row_stride != 0;
+    let roomy = has_own_couplings && device.hardware.max_shared_memory_size >= ROOMY_BYTES;
+    let blueprint = Blueprint { keeps_states: states > 0, roomy, ..blueprint };
     let call = Call { client, problem, operands, options, blueprint, states };
     match routine {
         Routine::Serial => call.serial(),
@@ -126,7 +128,13 @@ impl<R: Runtime> Call<'_, R> {
         let edges = self.client.empty(4 * cubes * EDGES);
         let dim = CubeDim::new_1d(self.blueprint.units);
         // What a kernel does not depend on is the same for all calls: it is compiled once.
-        let reduce = Blueprint { keeps_states: false, clip: false, zero_non_finite: false, ..self.blueprint };
+        let reduce = Blueprint {
+            keeps_states: false,
+            roomy: false,
+            clip: false,
+            zero_non_finite: false,
+            ..self.blueprint
+        };
         let units = scan_units(tiles, self.client.properties().hardware.max_units_per_cube);
         let scan = Blueprint { complex_diagonal: false, units, units_per_row: units, ..reduce };
         // SAFETY: the kernels leave out cubes beyond the tiles of the batch and clamp every site; the

@@ -88,3 +88,14 @@ pub(crate) fn canonicalise(state: Pair) -> Pair {
     // The zero pair of an exactly singular block has no direction to keep.
     choose_pair(pivot.is_zero(), scaled, canonical)
 }
+
+/// Whether the second entry of a canonical pair is the one that is exactly 1: also the scale of a sum
+/// beside it.
+///
+/// Neighbours have to agree on this to the bit, so it is read off the pair that they share and never decided again by
+/// comparing magnitudes.
+#[cube]
+pub(crate) fn has_second(canonical: Pair) -> bool {
+    // CubeCL 0.10 cannot fold an `&` of two constant conditions.
+    (canonical.x.re - 1.0).abs() + canonical.x.im.abs() != 0.0
+}

@@ -116,7 +116,7 @@ pub fn bk_core_with<B: BkBackend>(
     })
 }
 
-/// States that a forward pass has kept for the backward pass: half a float a site.
+/// States that a forward pass has kept for the backward pass: a quarter of a float a site.
 #[derive(Debug, Clone)]
 pub struct BkStates<B: Backend>(FloatTensor<B>);
 

@@ -16,13 +16,13 @@ use crate::gradient::multi_cube::{
 };
 use crate::gradient::operands::CotangentLayout;
 use crate::gradient::resolve::resolve;
-use crate::gradient::running::{Running, has_second};
+use crate::gradient::running::Running;
 use crate::gradient::sums::sum_over_cube;
 use crate::gradient::tile::{GradientTile, Gradients};
 use crate::halo::Halo;
 use crate::kept::KeptRow;
 use crate::operands::Operands;
-use crate::projective::{Pair, canonicalise, choose_pair};
+use crate::projective::{Pair, canonicalise, choose_pair, has_second};
 use crate::resolvent::Finish;
 use crate::routines::cube::{padding, place_of_cube, segment_of, summarise};
 use crate::scan::scan;
@@ -52,9 +52,10 @@ pub(crate) fn gradient_kernel<V: Size>(
     let base = comptime!(blueprint.base);
     let place = place_from_end(cubes, tiles, base);
     let mut mail = SharedMemory::<f32>::new(comptime!(blueprint.base.mail() as usize));
+    let kept = kept_states(operands, place, states, blueprint);
     let mut tile = GradientTile::load::<V>(operands, cotangent, layout, place, blueprint);
     let (chunk, segment) = chunk_states::<V>(
-        &mut tile, operands, cotangent, layout, place, states, tiles, finish, &mut mail, blueprint,
+        &mut tile, &kept, operands, cotangent, layout, place, states, tiles, finish, &mut mail, blueprint,
     );
     let before = segment.couplings[UNIT_POS as usize];
     let maps = map(&tile, operands, place, before, &chunk, blueprint);
@@ -139,6 +140,7 @@ pub(crate) struct ChunkStates {
 #[allow(clippy::too_many_arguments, reason = "kernel state is passed flat")]
 pub(crate) fn chunk_states<V: Size>(
     tile: &mut GradientTile,
+    kept: &ChunkStates,
     operands: &Operands,
     cotangent: &Array<Vector<f32, V>>,
     layout: CotangentLayout,
@@ -149,8 +151,12 @@ pub(crate) fn chunk_states<V: Size>(
     mail: &mut SharedMemory<f32>,
     #[comptime] blueprint: GradientBlueprint,
 ) -> (ChunkStates, Segment) {
+    let base = comptime!(blueprint.base);
     let (chunk, segment) = if comptime!(blueprint.resumes) {
-        kept_states(tile, operands, place, states, blueprint)
+        let whole = is_whole(&tile.matrix, padding(operands, place, base), base);
+        let segment = segment_of(operands, &tile.matrix, place, base);
+        let ChunkStates { left, right, right_second, left_second, .. } = *kept;
+        (ChunkStates { left, right, right_second, left_second, whole }, segment)
     } else {
         scanned_states(tile, operands, place, states, tiles, mail, blueprint)
     };
@@ -172,28 +178,32 @@ pub(crate) fn chunk_states<V: Size>(
     (chunk, segment)
 }
 
-/// Those that the forward pass has kept.
+/// The states of this unit's chunk that the forward pass has kept, if it has. Read before the tile, so that no unit waits for
+/// memory twice.
 #[cube]
-fn kept_states(
-    tile: &GradientTile,
+pub(crate) fn kept_states(
     operands: &Operands,
     place: Place,
     states: &Array<f32>,
     #[comptime] blueprint: GradientBlueprint,
-) -> (ChunkStates, Segment) {
+) -> ChunkStates {
     let base = comptime!(blueprint.base);
-    let row = KeptRow::new(operands, place, base);
-    let chunks = comptime!(base.kept_chunks() as usize);
-    let first = row.tile + (UNIT_POS % base.units_per_row) as usize * chunks;
-    let next = first + chunks;
-    let left = row.left(states, first);
-    let right = row.right(states, next - 1);
-    // Of the neighbours only the scale matters.
-    let right_second = has_second(row.left(states, next));
-    let left_second = has_second(row.right(states, select(first == 0, 0usize, first - 1)));
-    let whole = is_whole(&tile.matrix, padding(operands, place, base), base);
-    let segment = segment_of(operands, &tile.matrix, place, base);
-    (ChunkStates { left, right, right_second, left_second, whole }, segment)
+    let mut left = Pair::start();
+    let mut right = Pair::start();
+    let mut right_second = false.runtime();
+    let mut left_second = false.runtime();
+    if comptime!(blueprint.resumes) {
+        let row = KeptRow::new(operands, place, base);
+        let chunks = comptime!(base.kept_chunks() as usize);
+        let first = row.tile + (UNIT_POS % base.units_per_row) as usize * chunks;
+        let next = first + chunks;
+        left = row.left(states, first);
+        right = row.right(states, next - 1);
+        // Of the neighbours only the scale matters.
+        right_second = row.left_has_second(states, next);
+        left_second = row.right_has_second(states, select(first == 0, 0usize, first - 1));
+    }
+    ChunkStates { left, right, right_second, left_second, whole: false.runtime() }
 }
 
 /// Those of a scan, polished.

@@ -19,9 +19,8 @@ use crate::complex::{
 };
 use crate::gradient::affine::{Affine, add};
 use crate::gradient::blueprint::GradientBlueprint;
-use crate::gradient::running::has_second;
 use crate::gradient::tile::GradientTile;
-use crate::projective::{Pair, choose_pair};
+use crate::projective::{Pair, choose_pair, has_second};
 use crate::tile::{Tile, chunk_slot, rounds};
 
 /// Bits of 2^-60, and how far those of 2^60 are from them: pivots and determinants whose square lies between need no

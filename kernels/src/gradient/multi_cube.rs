@@ -9,13 +9,13 @@ use cubecl::prelude::*;
 use crate::complex::Complex;
 use crate::gradient::affine::{Affine, scan_affine, then};
 use crate::gradient::blueprint::GradientBlueprint;
-use crate::gradient::cube::{chunk_states, map};
+use crate::gradient::cube::{chunk_states, kept_states, map};
 use crate::gradient::operands::CotangentLayout;
-use crate::gradient::running::{has_second, in_scale};
+use crate::gradient::running::in_scale;
 use crate::gradient::tile::GradientTile;
 use crate::halo::Halo;
 use crate::operands::Operands;
-use crate::projective::Pair;
+use crate::projective::{Pair, has_second};
 use crate::resolvent::Finish;
 use crate::routines::cube::place_of_cube;
 use crate::routines::multi_cube::{EDGES, Edges};
@@ -111,9 +111,10 @@ pub(crate) fn map_kernel<V: Size>(
     }
     let place = place_of_cube(tiles, comptime!(blueprint.base));
     let mut mail = SharedMemory::<f32>::new(comptime!(blueprint.base.mail() as usize));
+    let kept = kept_states(operands, place, states, blueprint);
     let mut tile = GradientTile::load::<V>(operands, cotangent, layout, place, blueprint);
     let (chunk, segment) = chunk_states::<V>(
-        &mut tile, operands, cotangent, layout, place, states, tiles, finish, &mut mail, blueprint,
+        &mut tile, &kept, operands, cotangent, layout, place, states, tiles, finish, &mut mail, blueprint,
     );
     let before = segment.couplings[UNIT_POS as usize];
     let own = map(&tile, operands, place, before, &chunk, blueprint);

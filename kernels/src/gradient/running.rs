@@ -176,16 +176,6 @@ pub(crate) fn state_left(state: Pair, sites: &Sites) -> Pair {
     normalise(state)
 }
 
-/// Whether the second entry of a canonical pair is the one that is exactly 1: the scale that a sum beside it is in.
-///
-/// Neighbours have to agree on this to the bit, so it is read off the pair that they share and never decided again by
-/// comparing magnitudes.
-#[cube]
-pub(crate) fn has_second(canonical: Pair) -> bool {
-    // CubeCL 0.10 cannot fold an `&` of two constant conditions.
-    (canonical.x.re - 1.0).abs() + canonical.x.im.abs() != 0.0
-}
-
 /// `1 /` the entry of `state` that is to become 1; 1 where it is zero, as in an exactly singular block.
 #[cube]
 pub(crate) fn canonical_factor(state: Pair, second: bool) -> Complex {

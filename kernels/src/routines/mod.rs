@@ -101,6 +101,7 @@ pub(crate) fn resolve_strategy(
         complex_diagonal: problem.complex_diagonal,
         tiled: false,
         keeps_states: false,
+        roomy: false,
         clip: options.max_magnitude.is_some(),
         zero_non_finite: options.non_finite == NonFinite::Zero,
     };

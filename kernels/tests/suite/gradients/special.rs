@@ -186,7 +186,7 @@ fn arguments_that_do_not_fit_are_refused() {
         let operands = BkOperands { states: Some(upload(&client, states)), ..operands.clone() };
         bk_core(&client, &problem(&inputs), &operands, &plain, strategy).unwrap_err()
     };
-    assert!(matches!(keeping(&serial, &[0.0; 96]), BkError::Strategy { routine: "serial", .. }));
-    let short = keeping(&auto, &[0.0; 95]);
-    assert!(matches!(short, BkError::Buffer { operand: "states", needed: 384, .. }), "{short}");
+    assert!(matches!(keeping(&serial, &[0.0; 48]), BkError::Strategy { routine: "serial", .. }));
+    let short = keeping(&auto, &[0.0; 47]);
+    assert!(matches!(short, BkError::Buffer { operand: "states", needed: 192, .. }), "{short}");
 }
