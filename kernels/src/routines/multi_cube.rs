@@ -131,7 +131,59 @@ pub(crate) fn reduce_kernel(
     }
 }
 
-/// States at the edges of each tile, `[B, tiles, EDGES]`: one cube scans the tiles of a row.
+/// What [`reduce_kernel`] wrote for a tile, and the couplings at its edges.
+#[derive(CubeType, Clone, Copy)]
+struct Summary {
+    whole: Transfer,
+    all_but_last: Transfer,
+    all_but_first: Transfer,
+    /// Coupling on the left of the tile, and on its right.
+    before: f32,
+    after: f32,
+}
+
+#[cube]
+impl Summary {
+    fn read(
+        operands: &Operands,
+        summaries: &Array<f32>,
+        row: usize,
+        index: usize,
+        tiles: usize,
+        tile: usize,
+    ) -> Summary {
+        let base = (row * tiles + index) * comptime!(SUMMARY);
+        Summary {
+            whole: read_transfer(summaries, base),
+            all_but_last: read_transfer(summaries, base + comptime!(MATRIX)),
+            all_but_first: read_transfer(summaries, base + comptime!(2 * MATRIX)),
+            before: operands.coupling_before(row, index * tile),
+            after: operands.coupling_before(row, (index + 1) * tile),
+        }
+    }
+
+    /// Writes the left state of the tile, and the one a chunk before the tile that follows; returns the left state there.
+    fn carry_right(self, edges: &mut Array<f32>, place: usize, is_last: bool, state: Pair) -> Pair {
+        write_pair(edges, place * comptime!(EDGES), state);
+        if !is_last {
+            let halo = canonicalise(carry_right(self.all_but_last, self.before, state));
+            write_pair(edges, (place + 1) * comptime!(EDGES) + 8, halo);
+        }
+        canonicalise(carry_right(self.whole, self.before, state))
+    }
+
+    /// Writes the right state of the tile, and the one a chunk after the tile that precedes; returns the right state there.
+    fn carry_left(self, edges: &mut Array<f32>, place: usize, is_first: bool, state: Pair) -> Pair {
+        write_pair(edges, place * comptime!(EDGES) + 4, state);
+        if !is_first {
+            let halo = canonicalise(carry_left(self.all_but_first, self.after, state));
+            write_pair(edges, (place - 1) * comptime!(EDGES) + 12, halo);
+        }
+        canonicalise(carry_left(self.whole, self.after, state))
+    }
+}
+
+/// States at the edges of each tile, `[B, tiles, EDGES]`: one cube scans the tiles of a row, each unit a share of them.
 #[cube(launch_unchecked, address_type = "dynamic")]
 pub(crate) fn scan_kernel(
     operands: &Operands,
@@ -150,7 +202,9 @@ pub(crate) fn scan_kernel(
     let share = tiles.div_ceil(comptime!(blueprint.units as usize));
     let begin = UNIT_POS as usize * share;
     let end = min(begin + share, tiles);
-    couplings[UNIT_POS as usize] = operands.coupling_before(row, begin * tile);
+    // All that a unit reads of its first tile, at once: later each would be waited for.
+    let first = Summary::read(operands, summaries, row, select(begin < tiles, begin, 0usize), tiles, tile);
+    couplings[UNIT_POS as usize] = first.before;
     sync_cube();
     let segment = Segment {
         first: 0u32.runtime(),
@@ -164,77 +218,29 @@ pub(crate) fn scan_kernel(
     // A unit beyond the last tile holds a decoupled site, which is neutral.
     let mut own = Transfer::site(Complex::one());
     if begin < tiles {
-        own = read_transfer(summaries, (row * tiles + begin) * comptime!(SUMMARY));
+        own = first.whole;
     }
     for index in begin + 1..end {
-        let next = read_transfer(summaries, (row * tiles + index) * comptime!(SUMMARY));
-        own = compose(own, operands.coupling_before(row, index * tile), next);
+        let next = Summary::read(operands, summaries, row, index, tiles, tile);
+        own = compose(own, next.before, next.whole);
     }
     let (left, right) = scan(own, &segment, Pair::start(), Pair::start(), &mut mail, blueprint);
-    walk_right(operands, summaries, edges, left, row, begin, end, tiles, tile);
-    walk_left(operands, summaries, edges, right, row, begin, end, tiles, tile);
-}
-
-/// Left states of the tiles `begin..end`, and one chunk before the tile that follows each.
-#[cube]
-#[allow(clippy::too_many_arguments, reason = "kernel state is passed flat")]
-fn walk_right(
-    operands: &Operands,
-    summaries: &Array<f32>,
-    edges: &mut Array<f32>,
-    start: Pair,
-    row: usize,
-    begin: usize,
-    end: usize,
-    tiles: usize,
-    tile: usize,
-) {
-    let mut state = canonicalise(start);
-    for index in begin..end {
-        let place = row * tiles + index;
-        let k = operands.coupling_before(row, index * tile);
-        write_pair(edges, place * comptime!(EDGES), state);
-        if index + 1 < tiles {
-            let all_but_last = read_transfer(summaries, place * comptime!(SUMMARY) + comptime!(MATRIX));
-            let halo = canonicalise(carry_right(all_but_last, k, state));
-            write_pair(edges, (place + 1) * comptime!(EDGES) + 8, halo);
-        }
-        if index + 1 < end {
-            let whole = read_transfer(summaries, place * comptime!(SUMMARY));
-            state = canonicalise(carry_right(whole, k, state));
-        }
+    let mut left = canonicalise(left);
+    let mut right = canonicalise(right);
+    if begin < tiles {
+        left = first.carry_right(edges, row * tiles + begin, begin + 1 == tiles, left);
     }
-}
-
-/// Right states of the tiles `begin..end`, and one chunk after the tile that precedes each.
-#[cube]
-#[allow(clippy::too_many_arguments, reason = "kernel state is passed flat")]
-fn walk_left(
-    operands: &Operands,
-    summaries: &Array<f32>,
-    edges: &mut Array<f32>,
-    start: Pair,
-    row: usize,
-    begin: usize,
-    end: usize,
-    tiles: usize,
-    tile: usize,
-) {
-    let mut state = canonicalise(start);
-    for step in begin..end {
-        let index = end - 1 - (step - begin);
-        let place = row * tiles + index;
-        let k = operands.coupling_before(row, (index + 1) * tile);
-        write_pair(edges, place * comptime!(EDGES) + 4, state);
-        if index > 0 {
-            let all_but_first = read_transfer(summaries, place * comptime!(SUMMARY) + comptime!(2 * MATRIX));
-            let halo = canonicalise(carry_left(all_but_first, k, state));
-            write_pair(edges, (place - 1) * comptime!(EDGES) + 12, halo);
-        }
-        if index > begin {
-            let whole = read_transfer(summaries, place * comptime!(SUMMARY));
-            state = canonicalise(carry_left(whole, k, state));
-        }
+    for index in begin + 1..end {
+        let next = Summary::read(operands, summaries, row, index, tiles, tile);
+        left = next.carry_right(edges, row * tiles + index, index + 1 == tiles, left);
+    }
+    for step in begin + 1..end {
+        let index = end - step + begin;
+        let next = Summary::read(operands, summaries, row, index, tiles, tile);
+        right = next.carry_left(edges, row * tiles + index, false, right);
+    }
+    if begin < tiles {
+        first.carry_left(edges, row * tiles + begin, begin == 0, right);
     }
 }
 
