@@ -12,7 +12,7 @@ use cubecl::prelude::*;
 use crate::blueprint::{Blueprint, GROUP};
 use crate::complex::{Complex, recur};
 use crate::kept::KeptRow;
-use crate::projective::{Pair, choose_pair, cross_coupling, rescaling};
+use crate::projective::{Pair, choose_pair, cross_coupling, read_pair, rescaling, write_pair};
 use crate::resolvent::{Finish, quick_resolvent};
 use crate::span::Span;
 use crate::tile::{Tile, chunk_slot, rounds};
@@ -311,16 +311,11 @@ fn resolve_group_quickly(
 /// Keeps a state in a register array.
 #[cube]
 pub(crate) fn keep(slots: &mut Array<f32>, slot: u32, state: Pair) {
-    let base = 4 * slot as usize;
-    slots[base] = state.x.re;
-    slots[base + 1] = state.x.im;
-    slots[base + 2] = state.y.re;
-    slots[base + 3] = state.y.im;
+    write_pair(slots, 4 * slot as usize, state);
 }
 
 /// What [`keep`] kept.
 #[cube]
 pub(crate) fn kept(slots: &Array<f32>, slot: u32) -> Pair {
-    let base = 4 * slot as usize;
-    Pair::new(Complex::new(slots[base], slots[base + 1]), Complex::new(slots[base + 2], slots[base + 3]))
+    read_pair(slots, 4 * slot as usize)
 }

@@ -154,3 +154,16 @@ pub(crate) fn is_not_finite(value: Complex) -> bool {
 pub(crate) fn is_not_finite_real(value: f32) -> bool {
     exponent_bits(value) == comptime!(EXPONENT_MASK)
 }
+
+/// The number whose parts are at `base` and after it.
+#[cube]
+pub(crate) fn read_complex(array: &Array<f32>, base: usize) -> Complex {
+    Complex::new(array[base], array[base + 1])
+}
+
+/// Puts a number there.
+#[cube]
+pub(crate) fn write_complex(array: &mut Array<f32>, base: usize, value: Complex) {
+    array[base] = value.re;
+    array[base + 1] = value.im;
+}

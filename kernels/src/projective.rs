@@ -7,7 +7,10 @@
 
 use cubecl::prelude::*;
 
-use crate::complex::{Complex, choose, invert_normalised, larger_part, multiply, normalising, recur, scale};
+use crate::complex::{
+    Complex, choose, invert_normalised, larger_part, multiply, normalising, read_complex, recur, scale,
+    write_complex,
+};
 
 /// A pair of determinants up to a common factor.
 #[derive(CubeType, CubeTypeMut, Clone, Copy)]
@@ -98,4 +101,17 @@ pub(crate) fn canonicalise(state: Pair) -> Pair {
 pub(crate) fn has_second(canonical: Pair) -> bool {
     // CubeCL 0.10 cannot fold an `&` of two constant conditions.
     (canonical.x.re - 1.0).abs() + canonical.x.im.abs() != 0.0
+}
+
+/// The pair whose four floats are at `base` and after it.
+#[cube]
+pub(crate) fn read_pair(array: &Array<f32>, base: usize) -> Pair {
+    Pair::new(read_complex(array, base), read_complex(array, base + 2))
+}
+
+/// Puts a pair there.
+#[cube]
+pub(crate) fn write_pair(array: &mut Array<f32>, base: usize, value: Pair) {
+    write_complex(array, base, value.x);
+    write_complex(array, base + 2, value.y);
 }

@@ -5,7 +5,8 @@ use cubecl::prelude::*;
 use crate::blueprint::GROUP;
 use crate::chunk::Half;
 use crate::complex::{
-    Complex, choose, exponent_of, is_not_finite, multiply, power_of_two_for, scale, subtract,
+    Complex, choose, exponent_of, is_not_finite, multiply, power_of_two_for, read_complex, scale, subtract,
+    write_complex,
 };
 use crate::gradient::blueprint::GradientBlueprint;
 use crate::gradient::careful::groups;
@@ -15,7 +16,7 @@ use crate::gradient::running::{state_left, state_right};
 use crate::gradient::sites::{Sites, site_of_group};
 use crate::gradient::tile::GradientTile;
 use crate::operands::Operands;
-use crate::projective::{Pair, cross_coupling, enter_site, normalise};
+use crate::projective::{Pair, cross_coupling, enter_site, normalise, read_pair, write_pair};
 use crate::resolvent::Finish;
 use crate::tile::{Place, chunk_slot, rounds};
 
@@ -99,8 +100,7 @@ fn finish_quickly(
         #[unroll]
         for site in 0..sites {
             let pivot = without(half.diagonal(site, base), half.coupling_before(site), ratio);
-            pivots[comptime!(2 * site as usize)] = pivot.re;
-            pivots[comptime!(2 * site as usize + 1)] = pivot.im;
+            write_complex(&mut pivots, comptime!(2 * site as usize).runtime(), pivot);
             let (next, is_ordinary) = reciprocal(pivot);
             ratio = next;
             ordinary &= is_ordinary;
@@ -109,8 +109,7 @@ fn finish_quickly(
         for back in 0..sites {
             let site = comptime!(sites - 1 - back);
             let k = half.coupling_after(site);
-            let pivot =
-                Complex::new(pivots[comptime!(2 * site as usize)], pivots[comptime!(2 * site as usize + 1)]);
+            let pivot = read_complex(&pivots, comptime!(2 * site as usize).runtime());
             let determinant = without(pivot, k, right);
             let (_, is_ordinary) = reciprocal(determinant);
             ordinary &= is_ordinary;
@@ -144,23 +143,15 @@ fn finish_group(
     for index in 0..GROUP {
         let k = sites.coupling_before(index);
         left = enter_site(cross_coupling(left, k), sites.diagonal(index), k);
-        let base = comptime!(4 * index as usize);
-        states[base] = left.x.re;
-        states[base + 1] = left.x.im;
-        states[base + 2] = left.y.re;
-        states[base + 3] = left.y.im;
+        write_pair(&mut states, comptime!(4 * index as usize).runtime(), left);
     }
     let mut right = end;
     #[unroll]
     for step in 0..GROUP {
         let index = comptime!(GROUP - 1 - step);
-        let base = comptime!(4 * index as usize);
         let k = sites.coupling_after(index);
         let crossed = cross_coupling(right, k);
-        let including = normalise(Pair::new(
-            Complex::new(states[base], states[base + 1]),
-            Complex::new(states[base + 2], states[base + 3]),
-        ));
+        let including = normalise(read_pair(&states, comptime!(4 * index as usize).runtime()));
         let numerator = multiply(including.y, crossed.x);
         let denominator =
             subtract(multiply(including.x, crossed.x), scale(k, multiply(including.y, crossed.y)));

@@ -6,7 +6,7 @@
 
 use cubecl::prelude::*;
 
-use crate::complex::Complex;
+use crate::complex::{Complex, read_complex, write_complex};
 use crate::gradient::affine::{Affine, scan_affine, then};
 use crate::gradient::blueprint::GradientBlueprint;
 use crate::gradient::cube::{chunk_states, kept_states, map};
@@ -15,7 +15,7 @@ use crate::gradient::running::in_scale;
 use crate::gradient::tile::GradientTile;
 use crate::halo::Halo;
 use crate::operands::Operands;
-use crate::projective::{Pair, has_second};
+use crate::projective::{Pair, has_second, read_pair};
 use crate::resolvent::Finish;
 use crate::routines::cube::place_of_cube;
 use crate::routines::multi_cube::{EDGES, Edges};
@@ -46,7 +46,7 @@ pub(crate) fn polished_left_end(
     #[comptime] blueprint: GradientBlueprint,
 ) -> Pair {
     let state = Edges::polished_left(edges, halo, tiles, comptime!(blueprint.base));
-    in_scale(state, has_second(state_at(edges, CUBE_POS * comptime!(EDGES))))
+    in_scale(state, has_second(read_pair(edges, CUBE_POS * comptime!(EDGES))))
 }
 
 /// The right state at the tile's right edge, swept over the chunk after it, in the scale that the tile after sees.
@@ -58,7 +58,7 @@ pub(crate) fn polished_right_end(
     #[comptime] blueprint: GradientBlueprint,
 ) -> Pair {
     let state = Edges::polished_right(edges, halo, tiles, comptime!(blueprint.base));
-    in_scale(state, has_second(state_at(edges, CUBE_POS * comptime!(EDGES) + 4)))
+    in_scale(state, has_second(read_pair(edges, CUBE_POS * comptime!(EDGES) + 4)))
 }
 
 /// The scale of the left state at the next tile's left edge: that of the scanned one, which both tiles can read.
@@ -66,7 +66,7 @@ pub(crate) fn polished_right_end(
 pub(crate) fn next_has_second(edges: &Array<f32>, tiles: usize) -> bool {
     let is_last = CUBE_POS % tiles + 1 == tiles;
     let next = select(is_last, CUBE_POS, CUBE_POS + 1);
-    has_second(state_at(edges, next * comptime!(EDGES)))
+    has_second(read_pair(edges, next * comptime!(EDGES)))
 }
 
 /// The scale of the right state at the right edge of the tile before.
@@ -74,7 +74,7 @@ pub(crate) fn next_has_second(edges: &Array<f32>, tiles: usize) -> bool {
 pub(crate) fn previous_has_second(edges: &Array<f32>, tiles: usize) -> bool {
     let index = CUBE_POS % tiles;
     let previous = select(index == 0, CUBE_POS, CUBE_POS - 1);
-    has_second(state_at(edges, previous * comptime!(EDGES) + 4))
+    has_second(read_pair(edges, previous * comptime!(EDGES) + 4))
 }
 
 /// What the sites before the tile contribute, and those after it.
@@ -86,8 +86,8 @@ pub(crate) fn carried_over(
     let mut from_left = Complex::zero();
     let mut from_right = Complex::zero();
     if comptime!(blueprint.base.tiled) {
-        from_left = complex_at(carried, CUBE_POS * comptime!(CARRIED));
-        from_right = complex_at(carried, CUBE_POS * comptime!(CARRIED) + 2);
+        from_left = read_complex(carried, CUBE_POS * comptime!(CARRIED));
+        from_right = read_complex(carried, CUBE_POS * comptime!(CARRIED) + 2);
     }
     (from_left, from_right)
 }
@@ -178,24 +178,12 @@ pub(crate) fn scan_maps_kernel(
 }
 
 #[cube]
-fn complex_at(array: &Array<f32>, base: usize) -> Complex {
-    Complex::new(array[base], array[base + 1])
-}
-
-#[cube]
-fn state_at(array: &Array<f32>, base: usize) -> Pair {
-    Pair::new(complex_at(array, base), complex_at(array, base + 2))
-}
-
-#[cube]
 fn read_map(array: &Array<f32>, base: usize) -> Affine {
-    Affine::new(complex_at(array, base), complex_at(array, base + 2))
+    Affine::new(read_complex(array, base), read_complex(array, base + 2))
 }
 
 #[cube]
 fn write_map(array: &mut Array<f32>, base: usize, map: Affine) {
-    array[base] = map.factor.re;
-    array[base + 1] = map.factor.im;
-    array[base + 2] = map.offset.re;
-    array[base + 3] = map.offset.im;
+    write_complex(array, base, map.factor);
+    write_complex(array, base + 2, map.offset);
 }

@@ -11,7 +11,9 @@ use cubecl::prelude::*;
 
 use crate::blueprint::GROUP;
 use crate::chunk::Half;
-use crate::complex::{Complex, choose, is_not_finite, is_not_finite_real, multiply};
+use crate::complex::{
+    Complex, choose, is_not_finite, is_not_finite_real, multiply, read_complex, write_complex,
+};
 use crate::gradient::affine::add;
 use crate::gradient::blueprint::GradientBlueprint;
 use crate::gradient::fraction::{Fraction, choose_fraction, entered_over, reciprocal, square, with, without};
@@ -150,11 +152,10 @@ fn resolve_group(
 
 #[cube]
 fn keep(slots: &mut Array<f32>, #[comptime] slot: u32, value: Complex) {
-    slots[comptime!(2 * slot as usize)] = value.re;
-    slots[comptime!(2 * slot as usize + 1)] = value.im;
+    write_complex(slots, comptime!(2 * slot as usize).runtime(), value);
 }
 
 #[cube]
 fn kept(slots: &Array<f32>, #[comptime] slot: u32) -> Complex {
-    Complex::new(slots[comptime!(2 * slot as usize)], slots[comptime!(2 * slot as usize + 1)])
+    read_complex(slots, comptime!(2 * slot as usize).runtime())
 }

@@ -3,10 +3,12 @@
 use cubecl::prelude::*;
 
 use crate::blueprint::GROUP;
-use crate::complex::{Complex, choose, exponent_of, invert, multiply, power_of_two_for, scale};
+use crate::complex::{
+    Complex, choose, exponent_of, invert, multiply, power_of_two_for, read_complex, scale, write_complex,
+};
 use crate::gradient::affine::{Affine, add};
 use crate::gradient::sites::Sites;
-use crate::projective::{Pair, choose_pair, cross_coupling, enter_site, normalise};
+use crate::projective::{Pair, choose_pair, cross_coupling, enter_site, normalise, read_pair, write_pair};
 
 /// Sites between two rescalings: half of the forward pass's, since states are squared.
 pub(crate) const RESCALE: u32 = 2;
@@ -30,21 +32,15 @@ impl Running {
 #[cube]
 pub(crate) fn keep(slots: &mut Array<f32>, #[comptime] slot: u32, running: Running) {
     let base = comptime!(6 * slot as usize);
-    slots[base] = running.state.x.re;
-    slots[base + 1] = running.state.x.im;
-    slots[base + 2] = running.state.y.re;
-    slots[base + 3] = running.state.y.im;
-    slots[base + 4] = running.sum.re;
-    slots[base + 5] = running.sum.im;
+    write_pair(slots, base.runtime(), running.state);
+    write_complex(slots, comptime!(base + 4).runtime(), running.sum);
 }
 
 /// What [`keep`] kept.
 #[cube]
 pub(crate) fn kept(slots: &Array<f32>, #[comptime] slot: u32) -> Running {
     let base = comptime!(6 * slot as usize);
-    let state =
-        Pair::new(Complex::new(slots[base], slots[base + 1]), Complex::new(slots[base + 2], slots[base + 3]));
-    Running::new(state, Complex::new(slots[base + 4], slots[base + 5]))
+    Running::new(read_pair(slots, base.runtime()), read_complex(slots, comptime!(base + 4).runtime()))
 }
 
 /// `sum` over coupling `k`. Nothing crosses a cut.

@@ -7,11 +7,11 @@
 use cubecl::prelude::*;
 
 use crate::blueprint::{Blueprint, GROUP};
-use crate::complex::Complex;
+use crate::complex::{Complex, read_complex, write_complex};
 use crate::group::{Group, sweep_left, sweep_right};
 use crate::halo::Halo;
 use crate::operands::Operands;
-use crate::projective::{Pair, canonicalise};
+use crate::projective::{Pair, canonicalise, read_pair, write_pair};
 use crate::routines::cube::{place_of_cube, segment_of, summarise};
 use crate::scan::{products, scan};
 use crate::segment::Segment;
@@ -245,16 +245,6 @@ pub(crate) fn scan_kernel(
 }
 
 #[cube]
-fn read_complex(array: &Array<f32>, base: usize) -> Complex {
-    Complex::new(array[base], array[base + 1])
-}
-
-#[cube]
-fn read_pair(array: &Array<f32>, base: usize) -> Pair {
-    Pair::new(read_complex(array, base), read_complex(array, base + 2))
-}
-
-#[cube]
 fn read_transfer(array: &Array<f32>, base: usize) -> Transfer {
     Transfer::new(
         read_complex(array, base),
@@ -263,18 +253,6 @@ fn read_transfer(array: &Array<f32>, base: usize) -> Transfer {
         read_complex(array, base + 6),
         array[base + 8],
     )
-}
-
-#[cube]
-fn write_complex(array: &mut Array<f32>, base: usize, value: Complex) {
-    array[base] = value.re;
-    array[base + 1] = value.im;
-}
-
-#[cube]
-fn write_pair(array: &mut Array<f32>, base: usize, value: Pair) {
-    write_complex(array, base, value.x);
-    write_complex(array, base + 2, value.y);
 }
 
 #[cube]
