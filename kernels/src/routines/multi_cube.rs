@@ -7,7 +7,7 @@
 use cubecl::prelude::*;
 
 use crate::blueprint::{Blueprint, GROUP};
-use crate::complex::{Complex, read_complex, write_complex};
+use crate::complex::Complex;
 use crate::group::{Group, sweep_left, sweep_right};
 use crate::halo::Halo;
 use crate::operands::Operands;
@@ -20,7 +20,11 @@ use crate::transfer::{Transfer, carry_left, carry_right, compose};
 
 /// Floats of a transfer matrix in global memory, flag included.
 const MATRIX: usize = 9;
-/// Floats that `reduce_kernel` writes for a tile: the whole, all but the last chunk, all but the first.
+/// The matrices of a tile: of the whole, of all but the last chunk, of all but the first.
+const WHOLE: usize = 0;
+const ALL_BUT_LAST: usize = 1;
+const ALL_BUT_FIRST: usize = 2;
+/// Floats that `reduce_kernel` writes for a tile.
 pub(crate) const SUMMARY: usize = 3 * MATRIX;
 /// Floats that `scan_kernel` writes for a tile: four pairs.
 pub(crate) const EDGES: usize = 16;
@@ -103,7 +107,7 @@ pub(crate) fn group_from_memory(
     group
 }
 
-/// Transfer matrices of each tile, `[B, tiles, SUMMARY]`.
+/// Transfer matrices of each tile, `[SUMMARY, B, tiles]`.
 #[cube(launch_unchecked, address_type = "dynamic")]
 pub(crate) fn reduce_kernel(
     operands: &Operands,
@@ -121,13 +125,12 @@ pub(crate) fn reduce_kernel(
     let (own, _whole) = summarise(&tile, operands, place, blueprint);
     let segment = segment_of(operands, &tile, place, blueprint);
     let products = products(own, &segment, &mut mail, blueprint);
-    let base = CUBE_POS * comptime!(SUMMARY);
     if UNIT_POS == 0 {
-        write_transfer(summaries, base, products.whole);
-        write_transfer(summaries, base + comptime!(2 * MATRIX), products.after_first);
+        write_transfer(summaries, CUBE_POS, cubes, WHOLE, products.whole);
+        write_transfer(summaries, CUBE_POS, cubes, ALL_BUT_FIRST, products.after_first);
     }
     if UNIT_POS == products.last {
-        write_transfer(summaries, base + comptime!(MATRIX), products.before_last);
+        write_transfer(summaries, CUBE_POS, cubes, ALL_BUT_LAST, products.before_last);
     }
 }
 
@@ -152,11 +155,11 @@ impl Summary {
         tiles: usize,
         tile: usize,
     ) -> Summary {
-        let base = (row * tiles + index) * comptime!(SUMMARY);
+        let (place, places) = (row * tiles + index, operands.batch * tiles);
         Summary {
-            whole: read_transfer(summaries, base),
-            all_but_last: read_transfer(summaries, base + comptime!(MATRIX)),
-            all_but_first: read_transfer(summaries, base + comptime!(2 * MATRIX)),
+            whole: read_transfer(summaries, place, places, WHOLE),
+            all_but_last: read_transfer(summaries, place, places, ALL_BUT_LAST),
+            all_but_first: read_transfer(summaries, place, places, ALL_BUT_FIRST),
             before: operands.coupling_before(row, index * tile),
             after: operands.coupling_before(row, (index + 1) * tile),
         }
@@ -244,22 +247,35 @@ pub(crate) fn scan_kernel(
     }
 }
 
+/// The matrix at `place` of `places`, word by word: neighbouring units read neighbouring words.
 #[cube]
-fn read_transfer(array: &Array<f32>, base: usize) -> Transfer {
+fn read_transfer(array: &Array<f32>, place: usize, places: usize, #[comptime] matrix: usize) -> Transfer {
+    let base = comptime!(matrix * MATRIX) * places + place;
     Transfer::new(
-        read_complex(array, base),
-        read_complex(array, base + 2),
-        read_complex(array, base + 4),
-        read_complex(array, base + 6),
-        array[base + 8],
+        Complex::new(array[base], array[base + places]),
+        Complex::new(array[base + 2 * places], array[base + 3 * places]),
+        Complex::new(array[base + 4 * places], array[base + 5 * places]),
+        Complex::new(array[base + 6 * places], array[base + 7 * places]),
+        array[base + 8 * places],
     )
 }
 
 #[cube]
-fn write_transfer(array: &mut Array<f32>, base: usize, value: Transfer) {
-    write_complex(array, base, value.a);
-    write_complex(array, base + 2, value.b);
-    write_complex(array, base + 4, value.c);
-    write_complex(array, base + 6, value.e);
-    array[base + 8] = value.cuts;
+fn write_transfer(
+    array: &mut Array<f32>,
+    place: usize,
+    places: usize,
+    #[comptime] matrix: usize,
+    value: Transfer,
+) {
+    let base = comptime!(matrix * MATRIX) * places + place;
+    array[base] = value.a.re;
+    array[base + places] = value.a.im;
+    array[base + 2 * places] = value.b.re;
+    array[base + 3 * places] = value.b.im;
+    array[base + 4 * places] = value.c.re;
+    array[base + 5 * places] = value.c.im;
+    array[base + 6 * places] = value.e.re;
+    array[base + 7 * places] = value.e.im;
+    array[base + 8 * places] = value.cuts;
 }
