@@ -178,7 +178,7 @@ pub(crate) fn resolve(
     tile: &mut Tile,
     span: &Span,
     kept: &KeptRow,
-    states: &mut Array<f32>,
+    states: &mut Array<u32>,
     finish: &Finish,
     #[comptime] blueprint: Blueprint,
 ) -> bool {

@@ -76,7 +76,7 @@ pub(crate) struct Call<'a, R: Runtime> {
     pub(crate) operands: &'a BkOperands,
     pub(crate) options: &'a BkOptions,
     pub(crate) blueprint: Blueprint,
-    /// Floats of the states that are kept between the passes.
+    /// Words of the states that are kept between the passes.
     pub(crate) states: usize,
 }
 

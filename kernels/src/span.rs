@@ -64,7 +64,7 @@ impl Span {
         &self,
         over: Pair,
         kept: &KeptRow,
-        states: &mut Array<f32>,
+        states: &mut Array<u32>,
         #[comptime] blueprint: Blueprint,
     ) {
         if comptime!(blueprint.keeps_states) {
@@ -82,7 +82,7 @@ impl Span {
         &self,
         over: Pair,
         kept: &KeptRow,
-        states: &mut Array<f32>,
+        states: &mut Array<u32>,
         #[comptime] blueprint: Blueprint,
     ) {
         if comptime!(blueprint.keeps_states) {

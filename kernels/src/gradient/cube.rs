@@ -29,15 +29,17 @@ use crate::scan::scan;
 use crate::segment::Segment;
 use crate::tile::Place;
 
-/// Gradients of several rows a cube, or, `tiled`, of one tile of a row whose sums at both edges are in `carried`. `states`
-/// has the states there, or those at the edges of all chunks where the forward pass has kept them.
+/// Gradients of several rows a cube, or, `tiled`, of one tile of a row whose states at both edges are in `edges` and
+/// whose sums there are in `carried`. `states` has those at the edges of all chunks where the forward pass has kept them, in the place of
+/// `edges`.
 #[cube(launch_unchecked, address_type = "dynamic")]
 #[allow(clippy::too_many_arguments, reason = "one argument for each buffer")]
 pub(crate) fn gradient_kernel<V: Size>(
     operands: &Operands,
     cotangent: &Array<Vector<f32, V>>,
     layout: CotangentLayout,
-    states: &Array<f32>,
+    edges: &Array<f32>,
+    states: &Array<u32>,
     carried: &Array<f32>,
     gradients: &mut Gradients,
     sums: &mut Array<f32>,
@@ -55,7 +57,7 @@ pub(crate) fn gradient_kernel<V: Size>(
     let kept = kept_states(operands, place, states, blueprint);
     let mut tile = GradientTile::load::<V>(operands, cotangent, layout, place, blueprint);
     let (chunk, segment) = chunk_states::<V>(
-        &mut tile, &kept, operands, cotangent, layout, place, states, tiles, finish, &mut mail, blueprint,
+        &mut tile, &kept, operands, cotangent, layout, place, edges, tiles, finish, &mut mail, blueprint,
     );
     let before = segment.couplings[UNIT_POS as usize];
     let maps = map(&tile, operands, place, before, &chunk, blueprint);
@@ -145,7 +147,7 @@ pub(crate) fn chunk_states<V: Size>(
     cotangent: &Array<Vector<f32, V>>,
     layout: CotangentLayout,
     place: Place,
-    states: &Array<f32>,
+    edges: &Array<f32>,
     tiles: usize,
     finish: &Finish,
     mail: &mut SharedMemory<f32>,
@@ -158,7 +160,7 @@ pub(crate) fn chunk_states<V: Size>(
         let ChunkStates { left, right, right_second, left_second, .. } = *kept;
         (ChunkStates { left, right, right_second, left_second, whole }, segment)
     } else {
-        scanned_states(tile, operands, place, states, tiles, mail, blueprint)
+        scanned_states(tile, operands, place, edges, tiles, mail, blueprint)
     };
     if comptime!(blueprint.finishes()) {
         pass_through_finish::<V>(
@@ -184,7 +186,7 @@ pub(crate) fn chunk_states<V: Size>(
 pub(crate) fn kept_states(
     operands: &Operands,
     place: Place,
-    states: &Array<f32>,
+    states: &Array<u32>,
     #[comptime] blueprint: GradientBlueprint,
 ) -> ChunkStates {
     let base = comptime!(blueprint.base);

@@ -152,16 +152,16 @@ impl<R: Runtime> BackwardCall<'_, R> {
             c: if wanted.kappa { nowhere.clone() } else { couplings(plan.summed_c, &self.gradients.c) },
             sums: if wanted.z { client.empty(8 * cubes) } else { nowhere.clone() },
         };
-        // A row within a cube has no edges: any array stands for them.
+        // A row within a cube has no edges, and with kept states none is needed: any array stands for them.
         let z = || (self.forward.operands.z.clone(), PARTS);
         let is_tiled = routine == Routine::MultiCube;
-        let states = match &self.forward.operands.states {
-            Some(states) => (states.clone(), self.forward.states),
-            None if is_tiled => (self.forward.states_at_edges(cubes, tiles), cubes * EDGES),
-            None => z(),
+        let edges = if is_tiled && !self.blueprint.resumes {
+            (self.forward.states_at_edges(cubes, tiles), cubes * EDGES)
+        } else {
+            z()
         };
-        let carried = if is_tiled { self.sums_at_edges(&states, cubes, tiles) } else { z() };
-        self.launch(&targets, states, carried, cubes, tiles);
+        let carried = if is_tiled { self.sums_at_edges(&edges, cubes, tiles) } else { z() };
+        self.launch(&targets, edges, carried, cubes, tiles);
         self.sum_over_batch(plan, &targets, cubes);
         Ok(())
     }
@@ -169,7 +169,7 @@ impl<R: Runtime> BackwardCall<'_, R> {
     /// What is carried over the edges of the tiles, `[B, tiles, CARRIED]`.
     fn sums_at_edges(
         &self,
-        (states, states_length): &(Handle, usize),
+        (edges, edges_length): &(Handle, usize),
         cubes: usize,
         tiles: usize,
     ) -> (Handle, usize) {
@@ -187,12 +187,13 @@ impl<R: Runtime> BackwardCall<'_, R> {
                 client,
                 self.forward.grid(cubes),
                 dim,
-                self.address(*states_length),
+                self.address(*edges_length),
                 PARTS,
                 self.forward.inputs(),
                 self.cotangent(),
                 self.gradients.cotangent.layout(),
-                ArrayArg::from_raw_parts(states.clone(), *states_length),
+                ArrayArg::from_raw_parts(edges.clone(), *edges_length),
+                self.forward.states(),
                 ArrayArg::from_raw_parts(maps.clone(), cubes * MAPS),
                 self.forward.finish(),
                 cubes,
@@ -217,7 +218,7 @@ impl<R: Runtime> BackwardCall<'_, R> {
     fn launch(
         &self,
         targets: &Targets,
-        (states, states_length): (Handle, usize),
+        (edges, edges_length): (Handle, usize),
         (carried, carried_length): (Handle, usize),
         cubes: usize,
         tiles: usize,
@@ -233,12 +234,13 @@ impl<R: Runtime> BackwardCall<'_, R> {
                 self.forward.client,
                 self.forward.grid(cubes),
                 CubeDim::new_1d(self.blueprint.base.units),
-                self.address(states_length),
+                self.address(edges_length),
                 PARTS,
                 self.forward.inputs(),
                 self.cotangent(),
                 self.gradients.cotangent.layout(),
-                ArrayArg::from_raw_parts(states, states_length),
+                ArrayArg::from_raw_parts(edges, edges_length),
+                self.forward.states(),
                 ArrayArg::from_raw_parts(carried, carried_length),
                 GradientsLaunch::new(
                     ArrayArg::from_raw_parts(targets.a_re.clone(), length(wanted.a_re, sites)),

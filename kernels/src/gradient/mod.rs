@@ -22,6 +22,8 @@
 //! A cut, `k_j = 0`, ends both sums; but `kappa_j` there is what a coupling would do, so the right state that crosses it
 //! keeps its ratio: `(U, m) -> (1, m / U)`, `t -> t / U^2`.
 //!
+//! The states are scanned as in the forward pass, or taken from there where it has kept them (`crate::kept`).
+//!
 //! | file | content |
 //! |---|---|
 //! | `affine` | affine maps, their scan over the units of a cube |

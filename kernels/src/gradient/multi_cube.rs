@@ -99,7 +99,8 @@ pub(crate) fn map_kernel<V: Size>(
     operands: &Operands,
     cotangent: &Array<Vector<f32, V>>,
     layout: CotangentLayout,
-    states: &Array<f32>,
+    edges: &Array<f32>,
+    states: &Array<u32>,
     maps: &mut Array<f32>,
     finish: &Finish,
     cubes: usize,
@@ -114,7 +115,7 @@ pub(crate) fn map_kernel<V: Size>(
     let kept = kept_states(operands, place, states, blueprint);
     let mut tile = GradientTile::load::<V>(operands, cotangent, layout, place, blueprint);
     let (chunk, segment) = chunk_states::<V>(
-        &mut tile, &kept, operands, cotangent, layout, place, states, tiles, finish, &mut mail, blueprint,
+        &mut tile, &kept, operands, cotangent, layout, place, edges, tiles, finish, &mut mail, blueprint,
     );
     let before = segment.couplings[UNIT_POS as usize];
     let own = map(&tile, operands, place, before, &chunk, blueprint);

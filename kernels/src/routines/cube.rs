@@ -26,7 +26,7 @@ pub(crate) fn cube_kernel<V: Size>(
     operands: &Operands,
     edges: &Array<f32>,
     output: &mut Array<Vector<f32, V>>,
-    states: &mut Array<f32>,
+    states: &mut Array<u32>,
     finish: &Finish,
     cubes: usize,
     tiles: usize,
@@ -217,7 +217,7 @@ fn resolve_with_care(
     place: Place,
     span: &Span,
     kept_row: &KeptRow,
-    states: &mut Array<f32>,
+    states: &mut Array<u32>,
     finish: &Finish,
     #[comptime] blueprint: Blueprint,
 ) {

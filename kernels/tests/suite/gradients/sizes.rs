@@ -56,3 +56,10 @@ fn a_long_row_next_to_the_real_axis_is_right_however_it_is_tiled() {
     let inputs = generate(Family::Normal, 1, 65_536, false, None, 3);
     assert_right("2^16 sites", &inputs, &PLAIN, &[tiled(32)], 0.0);
 }
+
+/// States have imaginary parts of exactly 0 there, which must survive being kept.
+#[test]
+fn gradients_on_the_real_axis_are_right() {
+    let inputs = generate(Family::Normal, 3, 100, false, Some([0.1, 0.0]), 17);
+    assert_right("Im z = 0", &inputs, &PLAIN, &[tiled(2), narrow()], 0.1);
+}
