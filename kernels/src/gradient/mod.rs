@@ -31,6 +31,7 @@
 //! | `fraction`, `resolve` | the recursions in ratios of states, and the gradients of a chunk by them: nearly always |
 //! | `running`, `careful` | the same in the projective form, for chunks with cuts, or pivots out of range |
 //! | `cube`, `multi_cube` | a row within a cube; a row over several |
+//! | `states` | the states at the edges of chunks, scanned or kept |
 //! | `finish` | the derivative of clip and zeroing |
 //! | `sums` | sums over the batch |
 //! | `approximate` | the original's approximations |
@@ -49,6 +50,7 @@ mod operands;
 mod resolve;
 mod running;
 mod sites;
+mod states;
 mod sums;
 mod tile;
 
