@@ -1,7 +1,7 @@
 //! States that a forward pass keeps for the backward pass: those at the edges of chunks of [`KEPT_CHUNK`] sites.
 //!
 //! With them the backward pass need not scan the states again. A state is kept as its entry that is not 1, and the lowest bit
-//! of that entry's imaginary part tells which of the two it is: a quarter of a word a site, where the inputs are three. As bits, not
+//! of that entry's imaginary part tells which of the two it is: a quarter of a word a site. As bits, not
 //! as floats: an imaginary part of 0 with that bit is a denormal number, which a device may flush to zero.
 
 use cubecl::prelude::*;
@@ -31,7 +31,7 @@ pub fn kept_states(problem: &BkProblem, options: &BkOptions, strategy: &Strategy
     let is_exact = options.gradient.blend_weight().is_none();
     let has_edges = strategy.routine != Some(Routine::Serial)
         && strategy.chunk.is_none_or(|chunk| chunk.is_multiple_of(KEPT_CHUNK));
-    // What is at the edges of a row is no secret.
+    // The states of a chunk that is all of its row are those at the ends of the row.
     let has_several = problem.n > KEPT_CHUNK as usize;
     (is_exact && has_edges && has_several)
         .then(|| [problem.batch, WORDS, problem.n.div_ceil(KEPT_CHUNK as usize)])

@@ -27,7 +27,8 @@ pub(crate) const PARTS: usize = 2;
 ///
 /// The diagonal of `T` is `a_re + i a_im`, its super- and sub-diagonal are `b` and `c`. The output gets
 /// `[B, N, 2]` float32, `(Re, Im)`. Memory and time are O(B N); no intermediate overflows at any `N`.
-/// Returns the routine that was launched. A failure on the device shows at the client's next `sync`.
+/// Returns the routine that was launched. A failure on the device shows at the client's next `sync`. With
+/// [`BkOperands::states`] the states that [`bk_core_backward`](crate::bk_core_backward) can go on from are kept there.
 ///
 /// # Errors
 /// [`BkError`] for arguments that do not fit each other, before anything is launched.

@@ -1,7 +1,7 @@
 //! `Autodiff<B>`: the inner backend's operation, and its backward pass as a step of the graph.
 //!
 //! The step keeps the operands, as checkpoints of their nodes: with a recomputing strategy they do not stay in memory.
-//! Where the inner backend's forward pass has states to keep, the step keeps those too: at most a quarter of a float a site.
+//! Where the inner backend's forward pass has states to keep, the step keeps those too, a quarter of a float a site.
 
 use bk_kernels::{BkOptions, Strategy};
 use burn::backend::autodiff::checkpoint::base::Checkpointer;

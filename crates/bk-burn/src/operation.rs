@@ -4,7 +4,7 @@ use bk_kernels::native::ShapeError;
 use bk_kernels::{BkError, BkOptions, NonFinite, Strategy};
 use burn::tensor::backend::Backend;
 use burn::tensor::ops::FloatTensor;
-use burn::tensor::{DType, Tensor, TensorPrimitive};
+use burn::tensor::{DType, Tensor, TensorMetadata, TensorPrimitive};
 use thiserror::Error;
 
 use crate::backend::{BkBackend, BkNeeds, BkPrimitives};
@@ -213,6 +213,9 @@ pub fn bk_core_backward_from<B: BkBackend>(
     let operands = inputs.cast(computed).into_primitives();
     let cotangent = cotangent.cast(computed).into_primitive().tensor();
     let states = states.map(|BkStates(states)| states);
+    if let (Some(states), Some(kept)) = (&states, B::kept_states(batch, n, options, strategy)) {
+        expect_shape("states", states.shape().to_vec(), &[kept.to_vec()])?;
+    }
     let found = B::bk_core_backward(operands, states, cotangent, BkNeeds::ALL, options, strategy)?;
     let missing = |operand| OperationError::MissingGradient { operand };
     Ok(BkGradients {

@@ -92,6 +92,17 @@ fn gradients_from_the_states_that_a_forward_pass_kept_are_right() {
 }
 
 #[test]
+fn states_of_another_problem_are_refused() {
+    let (options, strategy) = (BkOptions::default(), Strategy::default());
+    let (long, short) =
+        (generate(Family::Normal, 3, 80, false, None, 3), generate(Family::Normal, 3, 40, false, None, 3));
+    let (_, states) = bk_core_keeping(upload(&long), &options, &strategy).unwrap();
+    let error =
+        bk_core_backward_from(upload(&short), states, weights(&short), &options, &strategy).unwrap_err();
+    assert!(error.to_string().contains("`states` has shape [3, 4, 5], expected [3, 4, 3]"), "{error}");
+}
+
+#[test]
 fn autodiff_keeps_states_and_gives_their_gradients() {
     let inputs = generate(Family::Normal, 3, 40, false, None, 3);
     let (options, strategy) = (BkOptions::default(), Strategy::default());

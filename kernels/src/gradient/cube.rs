@@ -12,7 +12,7 @@ use crate::gradient::multi_cube::carried_over;
 use crate::gradient::operands::CotangentLayout;
 use crate::gradient::resolve::resolve;
 use crate::gradient::running::Running;
-use crate::gradient::states::{ChunkStates, chunk_states, kept_states};
+use crate::gradient::states::{ChunkStates, chunk_states, read_kept_states};
 use crate::gradient::sums::sum_over_cube;
 use crate::gradient::tile::{GradientTile, Gradients};
 use crate::operands::Operands;
@@ -21,7 +21,7 @@ use crate::routines::cube::place_of_cube;
 use crate::tile::Place;
 
 /// Gradients of several rows a cube, or, `tiled`, of one tile of a row whose states at both edges are in `edges` and
-/// whose sums there are in `carried`. `states` has those at the edges of all chunks where the forward pass has kept them, in the place of
+/// whose sums there are in `carried`. Where the forward pass has kept states, `states` has those at the edges of all chunks, in the place of
 /// `edges`.
 #[cube(launch_unchecked, address_type = "dynamic")]
 #[allow(clippy::too_many_arguments, reason = "one argument for each buffer")]
@@ -45,7 +45,7 @@ pub(crate) fn gradient_kernel<V: Size>(
     let base = comptime!(blueprint.base);
     let place = place_from_end(cubes, tiles, base);
     let mut mail = SharedMemory::<f32>::new(comptime!(blueprint.base.mail() as usize));
-    let kept = kept_states(operands, place, states, blueprint);
+    let kept = read_kept_states(operands, place, states, blueprint);
     let mut tile = GradientTile::load::<V>(operands, cotangent, layout, place, blueprint);
     let (chunk, segment) = chunk_states::<V>(
         &mut tile, &kept, operands, cotangent, layout, place, edges, tiles, finish, &mut mail, blueprint,

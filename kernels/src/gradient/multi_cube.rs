@@ -12,7 +12,7 @@ use crate::gradient::blueprint::GradientBlueprint;
 use crate::gradient::cube::map;
 use crate::gradient::operands::CotangentLayout;
 use crate::gradient::running::in_scale;
-use crate::gradient::states::{chunk_states, kept_states};
+use crate::gradient::states::{chunk_states, read_kept_states};
 use crate::gradient::tile::GradientTile;
 use crate::halo::Halo;
 use crate::operands::Operands;
@@ -113,7 +113,7 @@ pub(crate) fn map_kernel<V: Size>(
     }
     let place = place_of_cube(tiles, comptime!(blueprint.base));
     let mut mail = SharedMemory::<f32>::new(comptime!(blueprint.base.mail() as usize));
-    let kept = kept_states(operands, place, states, blueprint);
+    let kept = read_kept_states(operands, place, states, blueprint);
     let mut tile = GradientTile::load::<V>(operands, cotangent, layout, place, blueprint);
     let (chunk, segment) = chunk_states::<V>(
         &mut tile, &kept, operands, cotangent, layout, place, edges, tiles, finish, &mut mail, blueprint,

@@ -85,7 +85,7 @@ pub(crate) fn chunk_states<V: Size>(
 /// The states of this unit's chunk that the forward pass has kept, if it has. Read before the tile, so that no unit waits for
 /// memory twice.
 #[cube]
-pub(crate) fn kept_states(
+pub(crate) fn read_kept_states(
     operands: &Operands,
     place: Place,
     states: &Array<u32>,

@@ -165,14 +165,26 @@ impl Summary {
         }
     }
 
-    /// Writes the left state of the tile, and the one a chunk before the tile that follows; returns the left state there.
-    fn carry_right(self, edges: &mut Array<f32>, place: usize, is_last: bool, state: Pair) -> Pair {
+    /// Writes the left state of the tile, and the one a chunk before the tile that follows; returns the left state there, if
+    /// the unit goes on to that tile.
+    fn carry_right(
+        self,
+        edges: &mut Array<f32>,
+        place: usize,
+        is_last: bool,
+        goes_on: bool,
+        state: Pair,
+    ) -> Pair {
         write_pair(edges, place * comptime!(EDGES), state);
         if !is_last {
             let halo = canonicalise(carry_right(self.all_but_last, self.before, state));
             write_pair(edges, (place + 1) * comptime!(EDGES) + 8, halo);
         }
-        canonicalise(carry_right(self.whole, self.before, state))
+        let mut beyond = state;
+        if goes_on {
+            beyond = canonicalise(carry_right(self.whole, self.before, state));
+        }
+        beyond
     }
 
     /// Writes the right state of the tile, and the one a chunk after the tile that precedes; returns the right state there.
@@ -231,11 +243,11 @@ pub(crate) fn scan_kernel(
     let mut left = canonicalise(left);
     let mut right = canonicalise(right);
     if begin < tiles {
-        left = first.carry_right(edges, row * tiles + begin, begin + 1 == tiles, left);
+        left = first.carry_right(edges, row * tiles + begin, begin + 1 == tiles, begin + 1 < end, left);
     }
     for index in begin + 1..end {
         let next = Summary::read(operands, summaries, row, index, tiles, tile);
-        left = next.carry_right(edges, row * tiles + index, index + 1 == tiles, left);
+        left = next.carry_right(edges, row * tiles + index, index + 1 == tiles, index + 1 < end, left);
     }
     for step in begin + 1..end {
         let index = end - step + begin;
