@@ -3,6 +3,7 @@
 use cubecl::prelude::*;
 
 use crate::kept::KEPT_CHUNK;
+use crate::routines::multi_cube::EDGES;
 
 /// Sites between two rescalings of a state: with four, entries from 2^-18 to 2^30 times unity neither
 /// overflow nor lose digits, and the cost of rescaling is small.
@@ -61,6 +62,8 @@ pub(crate) struct Blueprint {
     pub(crate) complex_diagonal: bool,
     /// Whether a row is divided over several cubes, whose edge states come from a scan before.
     pub(crate) tiled: bool,
+    /// Whether each cube scans the tiles of its row, instead of a launch before.
+    pub(crate) scans_tiles: bool,
     /// Whether the states at the edges of chunks are kept in memory for a backward pass.
     pub(crate) keeps_states: bool,
     /// Whether a cube takes [`ROOMY_BYTES`] of shared memory where it needs a little less.
@@ -161,6 +164,11 @@ impl Blueprint {
         if self.tiled { 2 * self.chunk } else { 1 }
     }
 
+    /// Floats of the states at the edges of a tile; where there are none, four, to which the arrays after it are aligned.
+    pub(crate) fn edges(&self) -> u32 {
+        if self.tiled { EDGES as u32 } else { 4 }
+    }
+
     /// Floats of the mailbox.
     pub(crate) fn mail(&self) -> u32 {
         MAIL_FLOATS * self.units + if self.roomy { self.spare() } else { 0 }
@@ -183,6 +191,8 @@ impl Blueprint {
         let rest = u64::from(MAIL_FLOATS + 1) * units
             + spare
             + 4 * u64::from(self.halo())
+            + u64::from(self.edges())
+            + u64::from(if self.scans_tiles { self.units } else { 0 })
             + u64::from(self.blocks() + self.products());
         usize::try_from(staged.saturating_add(rest).saturating_mul(4)).unwrap_or(usize::MAX)
     }

@@ -1,15 +1,16 @@
 //! The chunks beyond both edges of a tile, staged in shared memory.
 //!
-//! The units at the edges polish their states over them (`routines::multi_cube`). All units load them
+//! The units at the edges polish their states over them (`routines::edges`). All units load them
 //! together with the tile: one unit alone would wait for memory once for each group of sites.
 
 use cubecl::prelude::*;
 
 use crate::blueprint::{Blueprint, GROUP};
 use crate::complex::Complex;
-use crate::group::Group;
+use crate::group::{Group, sweep_left, sweep_right};
 use crate::operands::Operands;
-use crate::tile::Place;
+use crate::projective::{Pair, canonicalise};
+use crate::tile::{Place, rounds};
 
 /// Entries of the chunk before the tile, then of the one after it.
 #[derive(CubeType, Clone, Copy)]
@@ -55,7 +56,7 @@ impl Halo {
     }
 
     /// Group `group` of the two chunks.
-    pub(crate) fn group(&self, group: u32) -> Group {
+    fn group(&self, group: u32) -> Group {
         let base = group * GROUP;
         let mut sites = Group::new(self.before[base as usize]);
         #[unroll]
@@ -64,5 +65,24 @@ impl Halo {
             sites.set(index, Complex::new(self.re[at], self.im[at]), self.after[at]);
         }
         sites
+    }
+
+    /// A left state before the first chunk, swept to the tile's left edge.
+    pub(crate) fn sweep_to_left_edge(&self, state: Pair, #[comptime] blueprint: Blueprint) -> Pair {
+        let mut state = state;
+        for group in 0..rounds(comptime!(blueprint.chunk / GROUP), blueprint) {
+            state = sweep_right(state, &self.group(group));
+        }
+        canonicalise(state)
+    }
+
+    /// A right state after the second chunk, swept to the tile's right edge.
+    pub(crate) fn sweep_to_right_edge(&self, state: Pair, #[comptime] blueprint: Blueprint) -> Pair {
+        let mut state = state;
+        for step in 0..rounds(comptime!(blueprint.chunk / GROUP), blueprint) {
+            let group = comptime!(2 * (blueprint.chunk / GROUP) - 1) - step;
+            state = sweep_left(state, &self.group(group));
+        }
+        canonicalise(state)
     }
 }

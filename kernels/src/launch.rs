@@ -14,7 +14,9 @@ use crate::resolvent::FinishLaunch;
 use crate::routines::cube::cube_kernel;
 use crate::routines::multi_cube::{EDGES, SUMMARY, reduce_kernel, scan_kernel};
 use crate::routines::serial::{SERIAL_UNITS, STATE, serial_kernel};
-use crate::routines::{FORWARD, Routine, SMALLEST_CUBE, Strategy, resolve_strategy, rows_to_cubes};
+use crate::routines::{
+    FORWARD, Routine, SMALLEST_CUBE, Strategy, resolve_strategy, rows_to_cubes, scans_tiles,
+};
 
 /// Units of the largest cube that scans tiles: each level more of its butterfly costs about as much as
 /// another tile a unit.
@@ -116,42 +118,55 @@ impl<R: Runtime> Call<'_, R> {
         let tile = self.blueprint.tile() as usize;
         let tiles = n.div_ceil(tile);
         let cubes = batch.checked_mul(tiles).ok_or(BkError::TooLarge { batch, n })?;
-        let edges = self.states_at_edges(cubes, tiles);
-        self.launch_cube(edges, cubes * EDGES, cubes, tiles);
+        let blueprint = Blueprint { scans_tiles: true, ..self.blueprint };
+        if scans_tiles(&blueprint, cubes, tiles, self.client.properties()) {
+            let summaries = self.summaries(cubes, tiles);
+            Call { blueprint, ..*self }.launch_cube(summaries, cubes * SUMMARY, cubes, tiles);
+        } else {
+            let edges = self.states_at_edges(cubes, tiles);
+            self.launch_cube(edges, cubes * EDGES, cubes, tiles);
+        }
         Ok(())
+    }
+
+    /// The transfer matrices of all tiles, `[SUMMARY, B, tiles]`.
+    fn summaries(&self, cubes: usize, tiles: usize) -> Handle {
+        let summaries = self.client.empty(4 * cubes * SUMMARY);
+        // SAFETY: the kernel leaves out cubes beyond the tiles of the batch and clamps every site; the buffers were
+        // checked against the problem, and the scratch is sized here by the same count.
+        unsafe {
+            reduce_kernel::launch_unchecked::<R>(
+                self.client,
+                self.grid(cubes),
+                CubeDim::new_1d(self.blueprint.units),
+                self.address(cubes * SUMMARY),
+                self.inputs(),
+                ArrayArg::from_raw_parts(summaries.clone(), cubes * SUMMARY),
+                cubes,
+                tiles,
+                self.reduce_blueprint(),
+            );
+        }
+        summaries
+    }
+
+    /// Without what the reduction does not depend on: it is compiled once for all such calls.
+    fn reduce_blueprint(&self) -> Blueprint {
+        Blueprint { keeps_states: false, roomy: false, clip: false, zero_non_finite: false, ..self.blueprint }
     }
 
     /// The states at the edges of all tiles, `[B, tiles, EDGES]`: reduce and scan.
     pub(crate) fn states_at_edges(&self, cubes: usize, tiles: usize) -> Handle {
         let batch = self.problem.batch;
         let tile = self.blueprint.tile() as usize;
-        let summaries = self.client.empty(4 * cubes * SUMMARY);
+        let summaries = self.summaries(cubes, tiles);
         let edges = self.client.empty(4 * cubes * EDGES);
-        let dim = CubeDim::new_1d(self.blueprint.units);
-        // What a kernel does not depend on is the same for all calls: it is compiled once.
-        let reduce = Blueprint {
-            keeps_states: false,
-            roomy: false,
-            clip: false,
-            zero_non_finite: false,
-            ..self.blueprint
-        };
         let units = scan_units(tiles, self.client.properties().hardware.max_units_per_cube);
-        let scan = Blueprint { complex_diagonal: false, units, units_per_row: units, ..reduce };
-        // SAFETY: the kernels leave out cubes beyond the tiles of the batch and clamp every site; the
-        // buffers were checked against the problem, and the scratch is sized here by the same counts.
+        let scan =
+            Blueprint { complex_diagonal: false, units, units_per_row: units, ..self.reduce_blueprint() };
+        // SAFETY: the kernel leaves out cubes beyond the batch; the buffers were checked against the problem, and the
+        // scratch is sized by the same counts.
         unsafe {
-            reduce_kernel::launch_unchecked::<R>(
-                self.client,
-                self.grid(cubes),
-                dim,
-                self.address(cubes * SUMMARY),
-                self.inputs(),
-                ArrayArg::from_raw_parts(summaries.clone(), cubes * SUMMARY),
-                cubes,
-                tiles,
-                reduce,
-            );
             scan_kernel::launch_unchecked::<R>(
                 self.client,
                 self.grid(batch),

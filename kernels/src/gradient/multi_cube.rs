@@ -19,7 +19,7 @@ use crate::operands::Operands;
 use crate::projective::{Pair, has_second, read_pair};
 use crate::resolvent::Finish;
 use crate::routines::cube::place_of_cube;
-use crate::routines::multi_cube::{EDGES, Edges};
+use crate::routines::multi_cube::EDGES;
 use crate::segment::Segment;
 
 /// Floats of the two maps of a tile.
@@ -29,13 +29,13 @@ pub(crate) const CARRIED: usize = 4;
 
 /// The scanned states at the two ends of the part of a row that a cube has.
 #[cube]
-pub(crate) fn scanned_ends(
-    edges: &Array<f32>,
-    tiles: usize,
-    #[comptime] blueprint: GradientBlueprint,
-) -> (Pair, Pair) {
-    let ends = Edges::scanned(edges, tiles, comptime!(blueprint.base));
-    (ends.left, ends.right)
+pub(crate) fn scanned_ends(edges: &Array<f32>, #[comptime] blueprint: GradientBlueprint) -> (Pair, Pair) {
+    if comptime!(blueprint.base.tiled) {
+        let base = CUBE_POS * comptime!(EDGES);
+        (read_pair(edges, base), read_pair(edges, base + 4))
+    } else {
+        (Pair::start(), Pair::start())
+    }
 }
 
 /// The left state at the tile's left edge, swept over the chunk before it, in the scale that the tile before sees.
@@ -46,8 +46,12 @@ pub(crate) fn polished_left_end(
     tiles: usize,
     #[comptime] blueprint: GradientBlueprint,
 ) -> Pair {
-    let state = Edges::polished_left(edges, halo, tiles, comptime!(blueprint.base));
-    in_scale(state, has_second(read_pair(edges, CUBE_POS * comptime!(EDGES))))
+    let base = CUBE_POS * comptime!(EDGES);
+    let mut state = Pair::start();
+    if !CUBE_POS.is_multiple_of(tiles) {
+        state = halo.sweep_to_left_edge(read_pair(edges, base + 8), comptime!(blueprint.base));
+    }
+    in_scale(state, has_second(read_pair(edges, base)))
 }
 
 /// The right state at the tile's right edge, swept over the chunk after it, in the scale that the tile after sees.
@@ -58,8 +62,12 @@ pub(crate) fn polished_right_end(
     tiles: usize,
     #[comptime] blueprint: GradientBlueprint,
 ) -> Pair {
-    let state = Edges::polished_right(edges, halo, tiles, comptime!(blueprint.base));
-    in_scale(state, has_second(read_pair(edges, CUBE_POS * comptime!(EDGES) + 4)))
+    let base = CUBE_POS * comptime!(EDGES);
+    let mut state = Pair::start();
+    if CUBE_POS % tiles + 1 != tiles {
+        state = halo.sweep_to_right_edge(read_pair(edges, base + 12), comptime!(blueprint.base));
+    }
+    in_scale(state, has_second(read_pair(edges, base + 4)))
 }
 
 /// The scale of the left state at the next tile's left edge: that of the scanned one, which both tiles can read.

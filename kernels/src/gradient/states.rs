@@ -126,7 +126,7 @@ fn scanned_states(
     let (own, whole) = summarise(&tile.matrix, operands, place, base);
     let segment = segment_of(operands, &tile.matrix, place, base);
     let before = segment.couplings[UNIT_POS as usize];
-    let (left_end, right_end) = scanned_ends(edges, tiles, blueprint);
+    let (left_end, right_end) = scanned_ends(edges, blueprint);
     let (left, right) = scan(own, &segment, left_end, right_end, mail, base);
     let (left, right) = (canonicalise(left), canonicalise(right));
     let chunk =

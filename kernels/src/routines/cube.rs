@@ -11,7 +11,8 @@ use crate::kept::KeptRow;
 use crate::operands::Operands;
 use crate::projective::{Pair, canonicalise};
 use crate::resolvent::Finish;
-use crate::routines::multi_cube::{Edges, group_from_memory};
+use crate::routines::edges::Edges;
+use crate::routines::multi_cube::group_from_memory;
 use crate::scan::scan;
 use crate::segment::Segment;
 use crate::span::Span;
@@ -19,7 +20,7 @@ use crate::tile::{Place, Tile, chunk_slot, rounds};
 use crate::transfer::Transfer;
 
 /// Resolvent diagonals of several rows a cube, or, `tiled`, of one tile of a row whose states at both
-/// edges are in `edges`. Those at the edges of chunks are kept in `states`.
+/// edges come from `edges` ([`Edges::new`]). Those at the edges of chunks are kept in `states`.
 #[cube(launch_unchecked, address_type = "dynamic")]
 #[allow(clippy::too_many_arguments, reason = "one argument for each buffer")]
 pub(crate) fn cube_kernel<V: Size>(
@@ -39,15 +40,16 @@ pub(crate) fn cube_kernel<V: Size>(
     let mut mail = SharedMemory::<f32>::new(comptime!(blueprint.mail() as usize));
     let mut tile = Tile::load(operands, place, blueprint);
     let halo = Halo::load(operands, place, blueprint);
+    let edges = Edges::new(edges, operands, place, tiles, &mut mail, blueprint);
     let (own, whole) = summarise(&tile, operands, place, blueprint);
     let segment = segment_of(operands, &tile, place, blueprint);
     let before = segment.couplings[UNIT_POS as usize];
-    let ends = Edges::scanned(edges, tiles, blueprint);
-    let (left, right) = scan(own, &segment, ends.left, ends.right, &mut mail, blueprint);
+    let (left_end, right_end) = (edges.left(blueprint), edges.right(blueprint));
+    let (left, right) = scan(own, &segment, left_end, right_end, &mut mail, blueprint);
 
     let (left, right) = meet(&tile, before, whole, left, right, blueprint);
     let (span, whole) =
-        span_of(&tile, &halo, edges, tiles, &segment, left, right, whole, &mut mail, blueprint);
+        span_of(&tile, &halo, &edges, tiles, &segment, left, right, whole, &mut mail, blueprint);
 
     let kept = KeptRow::new(operands, place, blueprint);
     let mut done = false.runtime();
@@ -169,7 +171,7 @@ fn meet(
 fn span_of(
     tile: &Tile,
     halo: &Halo,
-    edges: &Array<f32>,
+    edges: &Edges,
     tiles: usize,
     segment: &Segment,
     left: Pair,
@@ -183,10 +185,10 @@ fn span_of(
     let mut right_end = Pair::start();
     if comptime!(blueprint.tiled) {
         if segment.position == 0 {
-            left_end = Edges::polished_left(edges, halo, tiles, blueprint);
+            left_end = edges.polished_left(halo, tiles, blueprint);
         }
         if wraps {
-            right_end = Edges::polished_right(edges, halo, tiles, blueprint);
+            right_end = edges.polished_right(halo, tiles, blueprint);
         }
     }
     let middle = chunk_slot(UNIT_POS, blueprint) + comptime!(blueprint.half() - 1);

@@ -1,6 +1,7 @@
 //! The algorithms, and the choice between them.
 
 pub(crate) mod cube;
+pub(crate) mod edges;
 pub(crate) mod multi_cube;
 pub(crate) mod serial;
 
@@ -11,6 +12,7 @@ use crate::blueprint::{Blueprint, CHUNKS, Compiler};
 use crate::error::BkError;
 use crate::options::{BkOptions, NonFinite};
 use crate::problem::BkProblem;
+use crate::routines::edges::TILES_OF_UNIT;
 use crate::routines::serial::SERIAL_UNITS;
 
 /// What a cube is made of where a sweep does not say.
@@ -100,6 +102,7 @@ pub(crate) fn resolve_strategy(
         plane_size: strategy.plane_size.unwrap_or_else(|| uniform_plane_size(device)),
         complex_diagonal: problem.complex_diagonal,
         tiled: false,
+        scans_tiles: false,
         keeps_states: false,
         roomy: false,
         clip: options.max_magnitude.is_some(),
@@ -172,6 +175,19 @@ fn shape_cube(
         }
     }
     Ok(())
+}
+
+/// Whether the cubes of a row over several each scan its tiles: where their matrices are few enough for the units of a cube,
+/// and the cubes few enough to run side by side, since each more of them scans the same again.
+pub(crate) fn scans_tiles(
+    blueprint: &Blueprint,
+    cubes: usize,
+    tiles: usize,
+    device: &DeviceProperties,
+) -> bool {
+    tiles <= TILES_OF_UNIT * blueprint.units as usize
+        && cubes <= CUBES_PER_MULTIPROCESSOR * multiprocessors(device)
+        && blueprint.shared_bytes() <= device.hardware.max_shared_memory_size
 }
 
 /// Cubes that hold a batch when each row takes part of one.

@@ -8,86 +8,25 @@ use cubecl::prelude::*;
 
 use crate::blueprint::{Blueprint, GROUP};
 use crate::complex::Complex;
-use crate::group::{Group, sweep_left, sweep_right};
-use crate::halo::Halo;
+use crate::group::Group;
 use crate::operands::Operands;
-use crate::projective::{Pair, canonicalise, read_pair, write_pair};
+use crate::projective::{Pair, canonicalise, write_pair};
 use crate::routines::cube::{place_of_cube, segment_of, summarise};
 use crate::scan::{products, scan};
 use crate::segment::Segment;
-use crate::tile::{Tile, rounds};
+use crate::tile::Tile;
 use crate::transfer::{Transfer, carry_left, carry_right, compose};
 
 /// Floats of a transfer matrix in global memory, flag included.
 const MATRIX: usize = 9;
 /// The matrices of a tile: of the whole, of all but the last chunk, of all but the first.
-const WHOLE: usize = 0;
-const ALL_BUT_LAST: usize = 1;
-const ALL_BUT_FIRST: usize = 2;
+pub(crate) const WHOLE: usize = 0;
+pub(crate) const ALL_BUT_LAST: usize = 1;
+pub(crate) const ALL_BUT_FIRST: usize = 2;
 /// Floats that `reduce_kernel` writes for a tile.
 pub(crate) const SUMMARY: usize = 3 * MATRIX;
 /// Floats that `scan_kernel` writes for a tile: four pairs.
 pub(crate) const EDGES: usize = 16;
-
-/// States at the edges of a tile.
-#[derive(CubeType, Clone, Copy)]
-pub(crate) struct Edges {
-    /// Left state at the tile's left edge.
-    pub(crate) left: Pair,
-    /// Right state at its right edge.
-    pub(crate) right: Pair,
-}
-
-#[cube]
-impl Edges {
-    /// The scanned states; at the ends of a row nothing is beyond.
-    pub(crate) fn scanned(edges: &Array<f32>, _tiles: usize, #[comptime] blueprint: Blueprint) -> Edges {
-        if comptime!(blueprint.tiled) {
-            let base = CUBE_POS * comptime!(EDGES);
-            Edges { left: read_pair(edges, base), right: read_pair(edges, base + 4) }
-        } else {
-            Edges { left: Pair::start(), right: Pair::start() }
-        }
-    }
-
-    /// The left state at the tile's left edge, swept over the chunk before it.
-    pub(crate) fn polished_left(
-        edges: &Array<f32>,
-        halo: &Halo,
-        tiles: usize,
-        #[comptime] blueprint: Blueprint,
-    ) -> Pair {
-        let mut state = Pair::start();
-        let index = CUBE_POS % tiles;
-        if index != 0 {
-            state = read_pair(edges, CUBE_POS * comptime!(EDGES) + 8);
-            for group in 0..rounds(comptime!(blueprint.chunk / GROUP), blueprint) {
-                state = sweep_right(state, &halo.group(group));
-            }
-            state = canonicalise(state);
-        }
-        state
-    }
-
-    /// The right state at the tile's right edge, swept over the chunk after it.
-    pub(crate) fn polished_right(
-        edges: &Array<f32>,
-        halo: &Halo,
-        tiles: usize,
-        #[comptime] blueprint: Blueprint,
-    ) -> Pair {
-        let mut state = Pair::start();
-        if CUBE_POS % tiles + 1 != tiles {
-            state = read_pair(edges, CUBE_POS * comptime!(EDGES) + 12);
-            for step in 0..rounds(comptime!(blueprint.chunk / GROUP), blueprint) {
-                let group = comptime!(2 * (blueprint.chunk / GROUP) - 1) - step;
-                state = sweep_left(state, &halo.group(group));
-            }
-            state = canonicalise(state);
-        }
-        state
-    }
-}
 
 /// The group that begins at `site`.
 #[cube]
@@ -157,9 +96,9 @@ impl Summary {
     ) -> Summary {
         let (place, places) = (row * tiles + index, operands.batch * tiles);
         Summary {
-            whole: read_transfer(summaries, place, places, WHOLE),
-            all_but_last: read_transfer(summaries, place, places, ALL_BUT_LAST),
-            all_but_first: read_transfer(summaries, place, places, ALL_BUT_FIRST),
+            whole: read_transfer(summaries, place, places, WHOLE.runtime()),
+            all_but_last: read_transfer(summaries, place, places, ALL_BUT_LAST.runtime()),
+            all_but_first: read_transfer(summaries, place, places, ALL_BUT_FIRST.runtime()),
             before: operands.coupling_before(row, index * tile),
             after: operands.coupling_before(row, (index + 1) * tile),
         }
@@ -261,8 +200,8 @@ pub(crate) fn scan_kernel(
 
 /// The matrix at `place` of `places`, word by word: neighbouring units read neighbouring words.
 #[cube]
-fn read_transfer(array: &Array<f32>, place: usize, places: usize, #[comptime] matrix: usize) -> Transfer {
-    let base = comptime!(matrix * MATRIX) * places + place;
+pub(crate) fn read_transfer(array: &Array<f32>, place: usize, places: usize, matrix: usize) -> Transfer {
+    let base = matrix * comptime!(MATRIX) * places + place;
     Transfer::new(
         Complex::new(array[base], array[base + places]),
         Complex::new(array[base + 2 * places], array[base + 3 * places]),
