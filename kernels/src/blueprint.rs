@@ -80,6 +80,11 @@ impl Blueprint {
         self.chunk * self.units_per_row
     }
 
+    /// Whether all units of a cube share a row.
+    pub(crate) fn has_one_row(&self) -> bool {
+        self.units_per_row == self.units
+    }
+
     /// Kept chunks of a unit.
     pub(crate) fn kept_chunks(&self) -> u32 {
         self.chunk / KEPT_CHUNK

@@ -50,6 +50,10 @@ impl Tile {
                     tile.fill(operands, start.place_of(round, blueprint), slot, round, blueprint);
                 }
             }
+        } else if comptime!(blueprint.has_one_row()) {
+            for batch in 0..rounds(2u32, blueprint) {
+                tile.fill_in_row(operands, BatchStart::new(place, batch, blueprint), blueprint);
+            }
         } else {
             for batch in 0..rounds(comptime!(blueprint.chunk / ROUNDS), blueprint) {
                 #[unroll]
@@ -98,6 +102,43 @@ impl Tile {
             self.couplings[slot] = select(ends, 0.0f32, k);
         } else {
             self.couplings[slot] = operands.b[b] * operands.c[c];
+        }
+    }
+
+    /// Loads a batch of sites of one row, or what is neutral beyond its end. All are read before the first is staged, and
+    /// without a condition: a driver's compiler makes a branch of one, and then waits for each site by itself.
+    fn fill_in_row(&mut self, operands: &Operands, start: BatchStart, #[comptime] blueprint: Blueprint) {
+        let sites = comptime!(blueprint.half() as usize);
+        let imaginary = comptime!(if blueprint.complex_diagonal { sites } else { 1 });
+        let mut re = Array::<f32>::new(sites);
+        let mut im = Array::<f32>::new(imaginary);
+        let mut b = Array::<f32>::new(sites);
+        let mut c = Array::<f32>::new(sites);
+        let last = operands.n - 1;
+        #[unroll]
+        for round in 0..blueprint.half() {
+            let index = comptime!(round as usize);
+            let at = start.place_of(round, blueprint);
+            let site = at.site - select(at.site > last, at.site - last, 0usize);
+            re[index] = operands.a_re[at.row * operands.a_re_stride + site];
+            if comptime!(blueprint.complex_diagonal) {
+                im[index] = operands.a_im[at.row * operands.a_im_stride + site];
+            }
+            // The last coupling where there is none. A matrix of one site has none: its launcher binds another array.
+            let link = site - select((at.site >= last) & (last > 0), 1usize, 0usize);
+            b[index] = operands.b[at.row * operands.b_stride + link];
+            c[index] = operands.c[at.row * operands.c_stride + link];
+        }
+        #[unroll]
+        for round in 0..blueprint.half() {
+            let index = comptime!(round as usize);
+            let slot = start.slot_of(round, blueprint);
+            let site = start.place_of(round, blueprint).site;
+            self.re[slot] = select(site < operands.n, re[index] - operands.z[0], 1.0f32);
+            if comptime!(blueprint.complex_diagonal) {
+                self.im[slot] = select(site < operands.n, im[index] + self.uniform_im, 0.0f32);
+            }
+            self.couplings[slot] = select(site < last, b[index] * c[index], 0.0f32);
         }
     }
 
@@ -175,6 +216,8 @@ impl Tile {
     ) {
         if is_full(operands, place, blueprint) {
             self.write::<V>(output, operands, place, blueprint);
+        } else if comptime!(blueprint.has_one_row()) {
+            self.write_in_row::<V>(output, operands, place, blueprint);
         } else {
             self.write_within::<V>(output, operands, place, blueprint);
         }
@@ -194,6 +237,26 @@ impl Tile {
                 let at = start.place_of(round, blueprint);
                 let slot = start.slot_of(round, blueprint);
                 output[at.row * operands.n + at.site] = paired::<V>(self.re[slot], self.couplings[slot]);
+            }
+        }
+    }
+
+    fn write_in_row<V: Size>(
+        &self,
+        output: &mut Array<Vector<f32, V>>,
+        operands: &Operands,
+        place: Place,
+        #[comptime] blueprint: Blueprint,
+    ) {
+        for batch in 0..rounds(2u32, blueprint) {
+            let start = BatchStart::new(place, batch, blueprint);
+            #[unroll]
+            for round in 0..blueprint.half() {
+                let at = start.place_of(round, blueprint);
+                let slot = start.slot_of(round, blueprint);
+                if at.site < operands.n {
+                    output[at.row * operands.n + at.site] = paired::<V>(self.re[slot], self.couplings[slot]);
+                }
             }
         }
     }

@@ -168,7 +168,9 @@ fn shape_cube(
     if strategy.units.is_none() {
         let most = blueprint.units;
         blueprint.units = blueprint.units_per_row.max(SMALLEST_CUBE).min(most);
-        while blueprint.units < most
+        // A driver that lets few units of a large cube onto a multiprocessor has more of small ones.
+        while blueprint.compiler != Compiler::SpirV
+            && blueprint.units < most
             && rows_to_cubes(problem.batch, blueprint) > CUBES_PER_MULTIPROCESSOR * multiprocessors(device)
         {
             blueprint.units *= 2;

@@ -68,6 +68,18 @@ fn rows_around_the_longest_of_a_cube_are_right() {
     }
 }
 
+/// Eight units scan the sixteen tiles of 4096 sites in each cube; one tile more, or so many cubes that they do not run side
+/// by side, take a launch of their own.
+#[test]
+fn rows_of_as_many_tiles_as_a_cube_scans_itself_and_of_one_more_are_right() {
+    for (batch, n) in [(1, 257), (2, 4095), (1, 4096), (1, 4097), (40, 4096)] {
+        let name = format!("{batch} rows of {n}");
+        assert_right(&name, &normal(batch, n), &BkOptions::default(), &[tiled(8)]);
+    }
+    let complex = generate(Family::Complex, 2, 4096, false, None, 5);
+    assert_right("complex", &complex, &BkOptions::default(), &[tiled(8)]);
+}
+
 #[test]
 fn every_family_is_right_within_a_cube_and_over_several() {
     for family in Family::ALL {
