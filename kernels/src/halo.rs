@@ -9,8 +9,9 @@ use crate::blueprint::{Blueprint, GROUP};
 use crate::complex::Complex;
 use crate::group::{Group, sweep_left, sweep_right};
 use crate::operands::Operands;
+use crate::place::Place;
 use crate::projective::{Pair, canonicalise};
-use crate::tile::{Place, rounds};
+use crate::tile::rounds;
 
 /// Entries of the chunk before the tile, then of the one after it.
 #[derive(CubeType, Clone, Copy)]

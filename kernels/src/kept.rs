@@ -11,10 +11,10 @@ use crate::complex::{Complex, choose};
 use crate::error::BkError;
 use crate::operands::Operands;
 use crate::options::BkOptions;
+use crate::place::Place;
 use crate::problem::{BkOperands, BkProblem, check_buffer};
 use crate::projective::{Pair, choose_pair, has_second};
 use crate::routines::{Routine, Strategy};
-use crate::tile::Place;
 
 /// Sites between two kept states.
 pub(crate) const KEPT_CHUNK: u32 = 16;

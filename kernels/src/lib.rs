@@ -31,6 +31,7 @@ mod kept;
 mod launch;
 mod operands;
 mod options;
+mod place;
 mod problem;
 mod projective;
 mod resolvent;

@@ -10,18 +10,7 @@ use crate::blueprint::{Blueprint, GROUP};
 use crate::complex::Complex;
 use crate::group::Group;
 use crate::operands::Operands;
-
-/// Sites that a unit moves at a time where each has to be tested.
-pub(crate) const ROUNDS: u32 = 8;
-
-/// The rows and sites of a cube.
-#[derive(CubeType, Clone, Copy)]
-pub(crate) struct Place {
-    /// First row.
-    pub(crate) row: usize,
-    /// First site.
-    pub(crate) site: usize,
-}
+use crate::place::{BatchStart, Place, is_full, may_end_a_row};
 
 /// Entries of the tile, later its results.
 #[derive(CubeType, Clone, Copy)]
@@ -50,17 +39,9 @@ impl Tile {
                     tile.fill(operands, start.place_of(round, blueprint), slot, round, blueprint);
                 }
             }
-        } else if comptime!(blueprint.has_one_row()) {
-            for batch in 0..rounds(2u32, blueprint) {
-                tile.fill_in_row(operands, BatchStart::new(place, batch, blueprint), blueprint);
-            }
         } else {
-            for batch in 0..rounds(comptime!(blueprint.chunk / ROUNDS), blueprint) {
-                #[unroll]
-                for round in 0..ROUNDS {
-                    let (at, slot) = tested_site(place, batch * ROUNDS + round, blueprint);
-                    tile.fill_tested(operands, at, slot, blueprint);
-                }
+            for batch in 0..rounds(2u32, blueprint) {
+                tile.fill_within(operands, BatchStart::new(place, batch, blueprint), blueprint);
             }
         }
         sync_staged(blueprint);
@@ -105,9 +86,14 @@ impl Tile {
         }
     }
 
-    /// Loads a batch of sites of one row, or what is neutral beyond its end. All are read before the first is staged, and
-    /// without a condition: a driver's compiler makes a branch of one, and then waits for each site by itself.
-    fn fill_in_row(&mut self, operands: &Operands, start: BatchStart, #[comptime] blueprint: Blueprint) {
+    /// Loads a batch of sites, or what is neutral where there are none. All are read before the first is staged, and without
+    /// a condition: a driver's compiler makes a branch of one, and then waits for each site by itself.
+    pub(crate) fn fill_within(
+        &mut self,
+        operands: &Operands,
+        start: BatchStart,
+        #[comptime] blueprint: Blueprint,
+    ) {
         let sites = comptime!(blueprint.half() as usize);
         let imaginary = comptime!(if blueprint.complex_diagonal { sites } else { 1 });
         let mut re = Array::<f32>::new(sites);
@@ -118,14 +104,14 @@ impl Tile {
         #[unroll]
         for round in 0..blueprint.half() {
             let index = comptime!(round as usize);
-            let at = start.place_of(round, blueprint);
-            let site = at.site - select(at.site > last, at.site - last, 0usize);
-            re[index] = operands.a_re[at.row * operands.a_re_stride + site];
+            let place = start.place_of(round, blueprint);
+            let at = place.nearest(operands, blueprint);
+            re[index] = operands.a_re[at.row * operands.a_re_stride + at.site];
             if comptime!(blueprint.complex_diagonal) {
-                im[index] = operands.a_im[at.row * operands.a_im_stride + site];
+                im[index] = operands.a_im[at.row * operands.a_im_stride + at.site];
             }
             // The last coupling where there is none. A matrix of one site has none: its launcher binds another array.
-            let link = site - select((at.site >= last) & (last > 0), 1usize, 0usize);
+            let link = at.site - select((place.site >= last) & (last > 0), 1usize, 0usize);
             b[index] = operands.b[at.row * operands.b_stride + link];
             c[index] = operands.c[at.row * operands.c_stride + link];
         }
@@ -133,29 +119,14 @@ impl Tile {
         for round in 0..blueprint.half() {
             let index = comptime!(round as usize);
             let slot = start.slot_of(round, blueprint);
-            let site = start.place_of(round, blueprint).site;
-            self.re[slot] = select(site < operands.n, re[index] - operands.z[0], 1.0f32);
+            let place = start.place_of(round, blueprint);
+            let inside = place.is_inside(operands, blueprint);
+            self.re[slot] = select(inside, re[index] - operands.z[0], 1.0f32);
             if comptime!(blueprint.complex_diagonal) {
-                self.im[slot] = select(site < operands.n, im[index] + self.uniform_im, 0.0f32);
+                self.im[slot] = select(inside, im[index] + self.uniform_im, 0.0f32);
             }
-            self.couplings[slot] = select(site < last, b[index] * c[index], 0.0f32);
+            self.couplings[slot] = select(inside & (place.site < last), b[index] * c[index], 0.0f32);
         }
-    }
-
-    /// Loads a site, or what is neutral where there is none.
-    pub(crate) fn fill_tested(
-        &mut self,
-        operands: &Operands,
-        at: Place,
-        slot: usize,
-        #[comptime] blueprint: Blueprint,
-    ) {
-        let d = operands.diagonal(at.row, at.site, blueprint.complex_diagonal);
-        self.re[slot] = d.re;
-        if comptime!(blueprint.complex_diagonal) {
-            self.im[slot] = d.im;
-        }
-        self.couplings[slot] = operands.coupling(at.row, at.site);
     }
 
     /// `d` at the site that is staged in `slot`.
@@ -216,8 +187,6 @@ impl Tile {
     ) {
         if is_full(operands, place, blueprint) {
             self.write::<V>(output, operands, place, blueprint);
-        } else if comptime!(blueprint.has_one_row()) {
-            self.write_in_row::<V>(output, operands, place, blueprint);
         } else {
             self.write_within::<V>(output, operands, place, blueprint);
         }
@@ -241,7 +210,7 @@ impl Tile {
         }
     }
 
-    fn write_in_row<V: Size>(
+    fn write_within<V: Size>(
         &self,
         output: &mut Array<Vector<f32, V>>,
         operands: &Operands,
@@ -254,25 +223,7 @@ impl Tile {
             for round in 0..blueprint.half() {
                 let at = start.place_of(round, blueprint);
                 let slot = start.slot_of(round, blueprint);
-                if at.site < operands.n {
-                    output[at.row * operands.n + at.site] = paired::<V>(self.re[slot], self.couplings[slot]);
-                }
-            }
-        }
-    }
-
-    fn write_within<V: Size>(
-        &self,
-        output: &mut Array<Vector<f32, V>>,
-        operands: &Operands,
-        place: Place,
-        #[comptime] blueprint: Blueprint,
-    ) {
-        for batch in 0..rounds(comptime!(blueprint.chunk / ROUNDS), blueprint) {
-            #[unroll]
-            for round in 0..ROUNDS {
-                let (at, slot) = tested_site(place, batch * ROUNDS + round, blueprint);
-                if (at.row < operands.batch) & (at.site < operands.n) {
+                if at.is_inside(operands, blueprint) {
                     output[at.row * operands.n + at.site] = paired::<V>(self.re[slot], self.couplings[slot]);
                 }
             }
@@ -295,104 +246,6 @@ pub(crate) fn sync_staged(#[comptime] blueprint: Blueprint) {
     } else {
         sync_cube();
     }
-}
-
-/// Whether every site of the tile is one of the batch.
-#[cube]
-pub(crate) fn is_full(operands: &Operands, place: Place, #[comptime] blueprint: Blueprint) -> bool {
-    let rows = comptime!((blueprint.units / blueprint.units_per_row) as usize);
-    (place.row + rows <= operands.batch)
-        & (place.site + comptime!(blueprint.tile() as usize) <= operands.n)
-        & (operands.n > 1)
-}
-
-/// Where this unit begins to move a batch of sites between global and shared memory, in rounds of one site a
-/// unit.
-#[derive(CubeType, Clone, Copy)]
-pub(crate) struct BatchStart {
-    /// First row and site of the tile.
-    tile: Place,
-    /// Row and site that this unit moves first.
-    place: Place,
-    /// Index in the tile.
-    index: u32,
-    slot: u32,
-}
-
-#[cube]
-impl BatchStart {
-    pub(crate) fn new(tile: Place, batch: u32, #[comptime] blueprint: Blueprint) -> BatchStart {
-        let index = first_index(blueprint) + batch * comptime!(blueprint.half() * blueprint.crew());
-        BatchStart { tile, place: place_at(tile, index, blueprint), index, slot: slot_at(index, blueprint) }
-    }
-
-    /// The site of a round.
-    pub(crate) fn place_of(self, #[comptime] round: u32, #[comptime] blueprint: Blueprint) -> Place {
-        let ahead = comptime!(round * blueprint.crew());
-        if comptime!(rows_of_batch(blueprint).is_some()) {
-            let rows = comptime!((ahead / blueprint.tile()) as usize);
-            let sites = comptime!((ahead % blueprint.tile()) as usize);
-            Place { row: self.place.row + rows, site: self.place.site + sites }
-        } else {
-            place_at(self.tile, self.index + ahead, blueprint)
-        }
-    }
-
-    /// Where the site of a round is staged.
-    pub(crate) fn slot_of(self, #[comptime] round: u32, #[comptime] blueprint: Blueprint) -> usize {
-        let ahead = comptime!(round * blueprint.crew());
-        if comptime!(blueprint.crew().is_multiple_of(blueprint.chunk)) {
-            (self.slot + comptime!(ahead / blueprint.chunk * blueprint.pitch())) as usize
-        } else {
-            slot_at(self.index + ahead, blueprint) as usize
-        }
-    }
-}
-
-/// Rows that a batch ends, where its rounds lie alike in every batch: where a batch is some whole rows, or a
-/// row some whole batches of which the last ends it.
-fn rows_of_batch(blueprint: Blueprint) -> Option<u32> {
-    let (tile, batch) = (blueprint.tile(), blueprint.half() * blueprint.crew());
-    let whole_rounds = tile.is_multiple_of(blueprint.crew());
-    (whole_rounds && (batch.is_multiple_of(tile) || tile.is_multiple_of(batch))).then(|| batch / tile)
-}
-
-/// Whether a site of this round can be the last of its row in a full tile.
-pub(crate) fn may_end_a_row(round: u32, blueprint: Blueprint) -> bool {
-    let sites = (round + 1) * blueprint.crew();
-    match rows_of_batch(blueprint) {
-        None => true,
-        Some(0) => round + 1 == blueprint.half(),
-        Some(_) => sites.is_multiple_of(blueprint.tile()),
-    }
-}
-
-/// Index in the tile of the site that this unit moves first. A crew moves the chunks of its own units.
-#[cube]
-fn first_index(#[comptime] blueprint: Blueprint) -> u32 {
-    let crew = comptime!(blueprint.crew());
-    (UNIT_POS / crew) * comptime!(blueprint.crew() * blueprint.chunk) + UNIT_POS % crew
-}
-
-/// The site that this unit moves in a round where each is tested, and where it is staged.
-#[cube]
-pub(crate) fn tested_site(tile: Place, round: u32, #[comptime] blueprint: Blueprint) -> (Place, usize) {
-    let index = first_index(blueprint) + round * comptime!(blueprint.crew());
-    (place_at(tile, index, blueprint), slot_at(index, blueprint) as usize)
-}
-
-/// The site with this index in the tile.
-#[cube]
-fn place_at(tile: Place, index: u32, #[comptime] blueprint: Blueprint) -> Place {
-    let sites = blueprint.tile();
-    Place { row: tile.row + (index / sites) as usize, site: tile.site + (index % sites) as usize }
-}
-
-/// Where the site with this index in the tile is staged.
-#[cube]
-fn slot_at(index: u32, #[comptime] blueprint: Blueprint) -> u32 {
-    let chunk = blueprint.chunk;
-    (index / chunk) * comptime!(blueprint.pitch()) + index % chunk
 }
 
 /// Where the first site of a unit's chunk is staged.

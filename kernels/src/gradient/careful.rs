@@ -16,9 +16,10 @@ use crate::gradient::running::{
 use crate::gradient::sites::Sites;
 use crate::gradient::tile::GradientTile;
 use crate::operands::Operands;
+use crate::place::Place;
 use crate::projective::{Pair, canonicalise, cross_coupling};
 use crate::resolvent::Finish;
-use crate::tile::{Place, chunk_slot, rounds};
+use crate::tile::{chunk_slot, rounds};
 
 /// Groups of a chunk, as a number that no compiler unrolls a loop for.
 #[cube]

@@ -16,9 +16,9 @@ use crate::gradient::states::{ChunkStates, chunk_states, read_kept_states};
 use crate::gradient::sums::sum_over_cube;
 use crate::gradient::tile::{GradientTile, Gradients};
 use crate::operands::Operands;
+use crate::place::Place;
 use crate::resolvent::Finish;
 use crate::routines::cube::place_of_cube;
-use crate::tile::Place;
 
 /// Gradients of several rows a cube, or, `tiled`, of one tile of a row whose states at both edges are in `edges` and
 /// whose sums there are in `carried`. Where the forward pass has kept states, `states` has those at the edges of all chunks, in the place of

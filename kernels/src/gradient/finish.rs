@@ -16,9 +16,10 @@ use crate::gradient::running::{state_left, state_right};
 use crate::gradient::sites::{Sites, site_of_group};
 use crate::gradient::tile::GradientTile;
 use crate::operands::Operands;
+use crate::place::Place;
 use crate::projective::{Pair, cross_coupling, enter_site, normalise, read_pair, write_pair};
 use crate::resolvent::Finish;
-use crate::tile::{Place, chunk_slot, rounds};
+use crate::tile::{chunk_slot, rounds};
 
 /// Replaces `h` at every site of this unit's chunk, between its left and its right state.
 #[cube]

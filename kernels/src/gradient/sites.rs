@@ -8,8 +8,9 @@ use crate::gradient::blueprint::GradientBlueprint;
 use crate::gradient::tile::GradientTile;
 use crate::group::Group;
 use crate::operands::Operands;
+use crate::place::Place;
 use crate::routines::multi_cube::group_from_memory;
-use crate::tile::{Place, chunk_slot};
+use crate::tile::chunk_slot;
 
 /// `GROUP` consecutive sites.
 #[derive(CubeType)]

@@ -16,12 +16,12 @@ use crate::gradient::tile::GradientTile;
 use crate::halo::Halo;
 use crate::kept::KeptRow;
 use crate::operands::Operands;
+use crate::place::Place;
 use crate::projective::{Pair, canonicalise, choose_pair, has_second};
 use crate::resolvent::Finish;
 use crate::routines::cube::{padding, segment_of, summarise};
 use crate::scan::scan;
 use crate::segment::Segment;
-use crate::tile::Place;
 
 /// The states at the edges of a unit's chunk, and the scales of those at its neighbours' edges.
 #[derive(CubeType, Clone, Copy)]

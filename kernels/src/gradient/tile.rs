@@ -7,13 +7,12 @@
 use cubecl::prelude::*;
 
 use crate::blueprint::Blueprint;
-use crate::complex::{Complex, is_not_finite_real};
+use crate::complex::{Complex, is_not_finite_real, read_complex, write_complex};
 use crate::gradient::blueprint::{GradientBlueprint, Wanted};
-use crate::gradient::operands::{CotangentLayout, cotangent_at};
+use crate::gradient::operands::CotangentLayout;
 use crate::operands::Operands;
-use crate::tile::{
-    BatchStart, Place, ROUNDS, Tile, is_full, may_end_a_row, rounds, sync_staged, tested_site,
-};
+use crate::place::{BatchStart, Place, is_full, may_end_a_row};
+use crate::tile::{Tile, rounds, sync_staged};
 
 /// Entries of the tile, later its results.
 #[derive(CubeType, Clone, Copy)]
@@ -60,14 +59,25 @@ impl GradientTile {
                 }
             }
         } else {
-            for batch in 0..rounds(comptime!(base.chunk / ROUNDS), base) {
+            for batch in 0..rounds(2u32, base) {
+                let start = BatchStart::new(place, batch, base);
+                matrix.fill_within(operands, start, base);
+                // All before the first is staged, as the matrix.
+                let mut parts = Array::<f32>::new(comptime!(2 * base.half() as usize));
                 #[unroll]
-                for round in 0..ROUNDS {
-                    let (at, slot) = tested_site(place, batch * ROUNDS + round, base);
-                    matrix.fill_tested(operands, at, slot, base);
-                    let h = cotangent_at::<V>(cotangent, layout, operands.batch, operands.n, at.row, at.site);
-                    h_re[slot] = h.re;
-                    h_im[slot] = h.im;
+                for round in 0..base.half() {
+                    let at = start.place_of(round, base).nearest(operands, base);
+                    let pair = cotangent[at.row * layout.row_stride + at.site * layout.site_stride];
+                    let index = comptime!(2 * round as usize).runtime();
+                    write_complex(&mut parts, index, Complex::new(pair[0], -pair[1]));
+                }
+                #[unroll]
+                for round in 0..base.half() {
+                    let slot = start.slot_of(round, base);
+                    let inside = start.place_of(round, base).is_inside(operands, base);
+                    let h = read_complex(&parts, comptime!(2 * round as usize).runtime());
+                    h_re[slot] = select(inside, h.re, 0.0f32);
+                    h_im[slot] = select(inside, h.im, 0.0f32);
                 }
             }
         }
@@ -138,18 +148,25 @@ impl GradientTile {
                 }
             }
         } else {
-            for batch in 0..rounds(comptime!(base.chunk / ROUNDS), base) {
+            for batch in 0..rounds(2u32, base) {
+                let start = BatchStart::new(place, batch, base);
+                let mut factors = Factors::new(base);
                 #[unroll]
-                for round in 0..ROUNDS {
-                    let (at, slot) = tested_site(place, batch * ROUNDS + round, base);
-                    if (at.row < operands.batch) & (at.site < operands.n) {
+                for round in 0..base.half() {
+                    let at = start.place_of(round, base).nearest(operands, base);
+                    factors.load(operands, at, round, true, blueprint);
+                }
+                #[unroll]
+                for round in 0..base.half() {
+                    let at = start.place_of(round, base);
+                    let slot = start.slot_of(round, base);
+                    let inside = at.is_inside(operands, base);
+                    if inside {
                         self.write_site(gradients, operands, at, slot, blueprint);
                     }
                     if comptime!(wanted.couplings()) {
-                        if (at.row < operands.batch) & (at.site + 1 < operands.n) {
-                            let mut factors = Factors::new(base);
-                            factors.load(operands, at, 0u32, false, blueprint);
-                            self.write_link(gradients, operands, at, slot, &factors, 0u32, blueprint);
+                        if inside & (at.site + 1 < operands.n) {
+                            self.write_link(gradients, operands, at, slot, &factors, round, blueprint);
                         }
                     }
                 }

@@ -9,6 +9,7 @@ use crate::group::{Entries, extend_by_group, resolve_group, sweep_left, sweep_ri
 use crate::halo::Halo;
 use crate::kept::KeptRow;
 use crate::operands::Operands;
+use crate::place::Place;
 use crate::projective::{Pair, canonicalise};
 use crate::resolvent::Finish;
 use crate::routines::edges::Edges;
@@ -16,7 +17,7 @@ use crate::routines::multi_cube::group_from_memory;
 use crate::scan::scan;
 use crate::segment::Segment;
 use crate::span::Span;
-use crate::tile::{Place, Tile, chunk_slot, rounds};
+use crate::tile::{Tile, chunk_slot, rounds};
 use crate::transfer::Transfer;
 
 /// Resolvent diagonals of several rows a cube, or, `tiled`, of one tile of a row whose states at both

@@ -9,11 +9,11 @@ use crate::blueprint::Blueprint;
 use crate::complex::Complex;
 use crate::halo::Halo;
 use crate::operands::Operands;
+use crate::place::Place;
 use crate::projective::{Pair, canonicalise, choose_pair};
 use crate::routines::multi_cube::{ALL_BUT_FIRST, ALL_BUT_LAST, EDGES, WHOLE, read_transfer};
 use crate::scan::scan;
 use crate::segment::Segment;
-use crate::tile::Place;
 use crate::transfer::{Transfer, carry_left, carry_right, compose};
 
 /// Tiles that a unit takes where each cube scans those of its row.
