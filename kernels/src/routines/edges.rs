@@ -54,7 +54,7 @@ impl Edges {
                 #[unroll]
                 for round in 0..comptime!((EDGES as u32).div_ceil(blueprint.units)) {
                     let word = min(UNIT_POS + round * blueprint.units, comptime!(EDGES as u32 - 1)) as usize;
-                    edges.states[word] = source[CUBE_POS * comptime!(EDGES) + word];
+                    edges.states[word] = source[CUBE_POS * comptime!(EDGES) + written(word, tiles)];
                 }
             }
             sync_cube();
@@ -135,6 +135,16 @@ impl Edges {
         self.states[4 * which + 2] = state.y.re;
         self.states[4 * which + 3] = state.y.im;
     }
+}
+
+/// The word of a tile's states to read for `word`: nothing is written for what is beyond the ends of a row, nor used.
+#[cube]
+fn written(word: usize, tiles: usize) -> usize {
+    let index = CUBE_POS % tiles;
+    let which = word / 4;
+    let is_missing =
+        ((which == comptime!(BEFORE)) & (index == 0)) | ((which == comptime!(AFTER)) & (index + 1 == tiles));
+    select(is_missing, word - comptime!(4 * BEFORE), word)
 }
 
 /// Two tiles next to each other in a row, which one unit has in the scan. One that is beyond the last is a decoupled site,

@@ -97,6 +97,15 @@ fn a_complex_diagonal_is_right_by_every_strategy() {
     }
 }
 
+/// Where the diagonal is complex a cube takes nearly all of the shared memory that software Vulkan has.
+#[test]
+fn a_complex_row_over_a_few_cubes_of_the_largest_size_is_right() {
+    for n in [4097, 10_000] {
+        let inputs = generate(Family::Complex, 2, n, false, None, 12);
+        assert_right(&format!("rows of {n}"), &inputs, &BkOptions::default(), &[Strategy::default()]);
+    }
+}
+
 /// Software Vulkan takes up to 65,535 cubes in a dimension of the grid.
 #[test]
 fn more_rows_than_a_dimension_of_the_grid_has_cubes_are_right() {
