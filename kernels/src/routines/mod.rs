@@ -22,6 +22,8 @@ pub(crate) struct Layout {
     pub(crate) chunk: u32,
     /// Units of a cube.
     pub(crate) units: u32,
+    /// Units of the largest cube, for rows that would else be divided over several and read twice.
+    pub(crate) largest: u32,
     /// Sites of the longest rows that a unit takes alone where there are few of them, 0 for none.
     pub(crate) alone: usize,
 }
@@ -29,7 +31,7 @@ pub(crate) struct Layout {
 /// Shorter chunks pay more for the butterfly, and polish over less than 16 sites: over 8 the worst error on Hermitian
 /// input near the real axis comes close to 70 units (see `METHODOLOGY.md`). Longer ones leave too few units to hide latency.
 /// More units would share fewer cubes a multiprocessor, and wait for each other at barriers.
-pub(crate) const FORWARD: Layout = Layout { chunk: 32, units: 128, alone: 16 };
+pub(crate) const FORWARD: Layout = Layout { chunk: 32, units: 128, largest: 512, alone: 16 };
 /// Units of the smallest cube; smaller ones leave lanes of a plane idle.
 pub(crate) const SMALLEST_CUBE: u32 = 32;
 /// Cubes for each multiprocessor below which rows are spread over smaller cubes.
@@ -118,7 +120,11 @@ pub(crate) fn resolve_strategy(
             blueprint.units /= 2;
         }
     }
-    let longest = blueprint.chunk as usize * blueprint.units as usize;
+    let largest = match strategy.units {
+        Some(units) => units,
+        None => largest_units(&blueprint, layout.largest.min(device.hardware.max_units_per_cube), limit),
+    };
+    let longest = blueprint.chunk as usize * largest as usize;
     let is_free = *strategy == Strategy::default();
     let inferred = match problem.n {
         n if is_free && n <= layout.alone && are_few(problem.batch, device) => Routine::Serial,
@@ -128,7 +134,11 @@ pub(crate) fn resolve_strategy(
     let routine = strategy.routine.unwrap_or(inferred);
     match routine {
         Routine::Serial => {}
-        Routine::Cube => shape_cube(&mut blueprint, strategy, problem, device, longest)?,
+        Routine::Cube => {
+            let needed = problem.n.div_ceil(blueprint.chunk as usize).min(largest as usize);
+            blueprint.units = blueprint.units.max(needed.next_power_of_two() as u32);
+            shape_cube(&mut blueprint, strategy, problem, device, longest)?;
+        }
         Routine::MultiCube => {
             blueprint.units_per_row = blueprint.units;
             blueprint.tiled = true;
@@ -140,6 +150,16 @@ pub(crate) fn resolve_strategy(
         return Err(BkError::Strategy { routine: routine.name(), reason });
     }
     Ok((routine, blueprint))
+}
+
+/// Units of the largest cube that the shared memory of a device holds.
+fn largest_units(blueprint: &Blueprint, most: u32, limit: usize) -> u32 {
+    let fits = |units| Blueprint { units, units_per_row: units, ..*blueprint }.shared_bytes() <= limit;
+    let mut units = blueprint.units;
+    while 2 * units <= most && fits(2 * units) {
+        units *= 2;
+    }
+    units
 }
 
 fn multiprocessors(device: &DeviceProperties) -> usize {

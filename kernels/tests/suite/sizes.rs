@@ -80,6 +80,15 @@ fn rows_of_as_many_tiles_as_a_cube_scans_itself_and_of_one_more_are_right() {
     assert_right("complex", &complex, &BkOptions::default(), &[tiled(8)]);
 }
 
+/// A device with much shared memory holds them in one cube of more units.
+#[test]
+fn rows_a_few_times_as_long_as_the_usual_cube_are_right() {
+    for (batch, n) in [(2, 4097), (1, 8192), (2, 9000), (1, 16_384), (1, 16_385)] {
+        let name = format!("{batch} rows of {n}");
+        assert_right(&name, &normal(batch, n), &BkOptions::default(), &[Strategy::default()]);
+    }
+}
+
 #[test]
 fn every_family_is_right_within_a_cube_and_over_several() {
     for family in Family::ALL {
@@ -185,7 +194,7 @@ fn the_routine_that_runs_is_the_one_that_fits_the_row() {
     };
     // What a cube holds is a power of two that depends on the shared memory of the device.
     let longest = (0..=16).map(|power| 1 << power).take_while(|&n| takes(n)).last().unwrap();
-    assert!((1024..=4096).contains(&longest) && !takes(longest + 1), "a cube holds {longest} sites");
+    assert!((1024..=16_384).contains(&longest) && !takes(longest + 1), "a cube holds {longest} sites");
     for (n, expected) in [
         (1, Routine::Serial),
         (17, Routine::Cube),
