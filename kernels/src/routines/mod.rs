@@ -200,14 +200,16 @@ fn shape_cube(
 }
 
 /// Whether the cubes of a row over several each scan its tiles: where their matrices are few enough for the units of a cube,
-/// and the cubes few enough to run side by side, since each more of them scans the same again.
+/// and the cubes few enough to run side by side, since each more of them scans the same again. Not where a backward pass is to
+/// follow: both together took longer (`docs/perf-log.md`).
 pub(crate) fn scans_tiles(
     blueprint: &Blueprint,
     cubes: usize,
     tiles: usize,
     device: &DeviceProperties,
 ) -> bool {
-    tiles <= TILES_OF_UNIT * blueprint.units as usize
+    !blueprint.keeps_states
+        && tiles <= TILES_OF_UNIT * blueprint.units as usize
         && cubes <= CUBES_PER_MULTIPROCESSOR * multiprocessors(device)
         && blueprint.shared_bytes() <= device.hardware.max_shared_memory_size
 }
