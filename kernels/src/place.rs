@@ -37,6 +37,12 @@ impl Place {
     }
 }
 
+/// The smaller of two indices. A selection, since CubeCL 0.10 writes an ambiguous `min` of 64-bit indices on CUDA.
+#[cube]
+pub(crate) fn lesser(left: usize, right: usize) -> usize {
+    select(left < right, left, right)
+}
+
 /// By how much an index exceeds the last.
 #[cube]
 fn excess(index: usize, last: usize) -> usize {

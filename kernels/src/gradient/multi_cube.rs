@@ -16,6 +16,7 @@ use crate::gradient::states::{chunk_states, read_kept_states};
 use crate::gradient::tile::GradientTile;
 use crate::halo::Halo;
 use crate::operands::Operands;
+use crate::place::lesser;
 use crate::projective::{Pair, has_second, read_pair};
 use crate::resolvent::Finish;
 use crate::routines::cube::place_of_cube;
@@ -154,7 +155,7 @@ pub(crate) fn scan_maps_kernel(
     let mut mail = SharedMemory::<f32>::new(comptime!(blueprint.base.mail() as usize));
     let share = tiles.div_ceil(comptime!(base.units as usize));
     let begin = UNIT_POS as usize * share;
-    let end = min(begin + share, tiles);
+    let end = lesser(begin + share, tiles);
     // The scan of maps has no use for couplings.
     let segment = Segment {
         first: 0u32.runtime(),

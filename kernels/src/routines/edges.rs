@@ -9,7 +9,7 @@ use crate::blueprint::Blueprint;
 use crate::complex::Complex;
 use crate::halo::Halo;
 use crate::operands::Operands;
-use crate::place::Place;
+use crate::place::{Place, lesser};
 use crate::projective::{Pair, canonicalise, choose_pair};
 use crate::routines::multi_cube::{ALL_BUT_FIRST, ALL_BUT_LAST, EDGES, WHOLE, read_transfer};
 use crate::scan::scan;
@@ -181,15 +181,15 @@ impl TwoTiles {
         let last = tiles - 1;
         let mut two = TwoTiles {
             index,
-            first: read_transfer(summaries, begin + min(index, last), places, WHOLE.runtime()),
-            second: read_transfer(summaries, begin + min(index + 1, last), places, WHOLE.runtime()),
+            first: read_transfer(summaries, begin + lesser(index, last), places, WHOLE.runtime()),
+            second: read_transfer(summaries, begin + lesser(index + 1, last), places, WHOLE.runtime()),
             rest: Transfer::site(Complex::one()),
             before: operands.coupling_before(row, index * tile),
             between: operands.coupling_before(row, (index + 1) * tile),
             after: operands.coupling_before(row, (index + 2) * tile),
         };
         let precede = two.precede(own);
-        let neighbour = select(precede, own - 1, min(own + 1, last));
+        let neighbour = select(precede, own - 1, lesser(own + 1, last));
         let rest = select(precede, ALL_BUT_LAST, ALL_BUT_FIRST);
         two.rest = read_transfer(summaries, begin + neighbour, places, rest);
         if index > last {

@@ -10,6 +10,7 @@ use crate::blueprint::{Blueprint, GROUP};
 use crate::complex::Complex;
 use crate::group::Group;
 use crate::operands::Operands;
+use crate::place::lesser;
 use crate::projective::{Pair, canonicalise, write_pair};
 use crate::routines::cube::{place_of_cube, segment_of, summarise};
 use crate::scan::{products, scan};
@@ -155,7 +156,7 @@ pub(crate) fn scan_kernel(
     let mut couplings = SharedMemory::<f32>::new(comptime!(blueprint.units as usize));
     let share = tiles.div_ceil(comptime!(blueprint.units as usize));
     let begin = UNIT_POS as usize * share;
-    let end = min(begin + share, tiles);
+    let end = lesser(begin + share, tiles);
     // All that a unit reads of its first tile, at once: later each would be waited for.
     let first = Summary::read(operands, summaries, row, select(begin < tiles, begin, 0usize), tiles, tile);
     couplings[UNIT_POS as usize] = first.before;
