@@ -23,6 +23,18 @@ pub(crate) struct Segment {
 
 #[cube]
 impl Segment {
+    /// A row whose lanes are the units of the cube, and beyond whose ends is nothing.
+    pub(crate) fn of_units(couplings: SharedMemory<f32>) -> Segment {
+        Segment {
+            first: 0u32.runtime(),
+            position: UNIT_POS,
+            share: 1u32.runtime(),
+            first_coupling: 0.0f32.runtime(),
+            last_coupling: 0.0f32.runtime(),
+            couplings,
+        }
+    }
+
     /// The coupling on the left of the row's lane `position`, which may be one past the last of `blueprint`'s row.
     pub(crate) fn coupling_before(&self, position: u32, #[comptime] blueprint: Blueprint) -> f32 {
         let last = comptime!(blueprint.units_per_row - 1);

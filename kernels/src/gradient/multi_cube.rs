@@ -157,14 +157,7 @@ pub(crate) fn scan_maps_kernel(
     let begin = UNIT_POS as usize * share;
     let end = lesser(begin + share, tiles);
     // The scan of maps has no use for couplings.
-    let segment = Segment {
-        first: 0u32.runtime(),
-        position: UNIT_POS,
-        share: 1u32.runtime(),
-        first_coupling: 0.0f32.runtime(),
-        last_coupling: 0.0f32.runtime(),
-        couplings: SharedMemory::<f32>::new(1usize),
-    };
+    let segment = Segment::of_units(SharedMemory::<f32>::new(1usize));
     let row = CUBE_POS * tiles;
     let mut rightwards = Affine::identity();
     let mut leftwards = Affine::identity();

@@ -211,14 +211,7 @@ impl TwoTiles {
         let mut couplings = SharedMemory::<f32>::new(comptime!(blueprint.units as usize));
         couplings[UNIT_POS as usize] = self.before;
         sync_cube();
-        let segment = Segment {
-            first: 0u32.runtime(),
-            position: UNIT_POS,
-            share: 1u32.runtime(),
-            first_coupling: 0.0f32.runtime(),
-            last_coupling: 0.0f32.runtime(),
-            couplings,
-        };
+        let segment = Segment::of_units(couplings);
         let both = compose(self.first, self.between, self.second);
         let (left, right) = scan(both, &segment, Pair::start(), Pair::start(), mail, blueprint);
         (canonicalise(left), canonicalise(right))

@@ -161,14 +161,7 @@ pub(crate) fn scan_kernel(
     let first = Summary::read(operands, summaries, row, select(begin < tiles, begin, 0usize), tiles, tile);
     couplings[UNIT_POS as usize] = first.before;
     sync_cube();
-    let segment = Segment {
-        first: 0u32.runtime(),
-        position: UNIT_POS,
-        share: 1u32.runtime(),
-        first_coupling: 0.0f32.runtime(),
-        last_coupling: 0.0f32.runtime(),
-        couplings,
-    };
+    let segment = Segment::of_units(couplings);
 
     // A unit beyond the last tile holds a decoupled site, which is neutral.
     let mut own = Transfer::site(Complex::one());
