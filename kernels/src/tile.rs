@@ -87,7 +87,7 @@ impl Tile {
     }
 
     /// Loads a batch of sites, or what is neutral where there are none. All are read before the first is staged, and without
-    /// a condition: a driver's compiler makes a branch of one, and then waits for each site by itself.
+    /// a condition: with one, a kernel from SPIR-V took three quarters longer (`docs/perf-log.md`).
     pub(crate) fn fill_within(
         &mut self,
         operands: &Operands,
