@@ -37,7 +37,8 @@ impl Place {
     }
 }
 
-/// The smaller of two indices. A selection, since CubeCL 0.10 writes an ambiguous `min` of 64-bit indices on CUDA.
+/// The smaller of two indices. A selection, since with 64-bit indices CubeCL 0.10 writes an ambiguous `min` on CUDA where one comes
+/// from 32 bits.
 #[cube]
 pub(crate) fn lesser(left: usize, right: usize) -> usize {
     select(left < right, left, right)

@@ -16,11 +16,10 @@ use crate::gradient::states::{chunk_states, read_kept_states};
 use crate::gradient::tile::GradientTile;
 use crate::halo::Halo;
 use crate::operands::Operands;
-use crate::place::lesser;
 use crate::projective::{Pair, has_second, read_pair};
 use crate::resolvent::Finish;
 use crate::routines::cube::place_of_cube;
-use crate::routines::multi_cube::EDGES;
+use crate::routines::multi_cube::{AFTER, BEFORE, EDGES, LEFT, RIGHT};
 use crate::segment::Segment;
 
 /// Floats of the two maps of a tile.
@@ -33,7 +32,7 @@ pub(crate) const CARRIED: usize = 4;
 pub(crate) fn scanned_ends(edges: &Array<f32>, #[comptime] blueprint: GradientBlueprint) -> (Pair, Pair) {
     if comptime!(blueprint.base.tiled) {
         let base = CUBE_POS * comptime!(EDGES);
-        (read_pair(edges, base), read_pair(edges, base + 4))
+        (read_pair(edges, base + comptime!(LEFT)), read_pair(edges, base + comptime!(RIGHT)))
     } else {
         (Pair::start(), Pair::start())
     }
@@ -50,9 +49,10 @@ pub(crate) fn polished_left_end(
     let base = CUBE_POS * comptime!(EDGES);
     let mut state = Pair::start();
     if !CUBE_POS.is_multiple_of(tiles) {
-        state = halo.sweep_to_left_edge(read_pair(edges, base + 8), comptime!(blueprint.base));
+        state =
+            halo.sweep_to_left_edge(read_pair(edges, base + comptime!(BEFORE)), comptime!(blueprint.base));
     }
-    in_scale(state, has_second(read_pair(edges, base)))
+    in_scale(state, has_second(read_pair(edges, base + comptime!(LEFT))))
 }
 
 /// The right state at the tile's right edge, swept over the chunk after it, in the scale that the tile after sees.
@@ -66,9 +66,10 @@ pub(crate) fn polished_right_end(
     let base = CUBE_POS * comptime!(EDGES);
     let mut state = Pair::start();
     if CUBE_POS % tiles + 1 != tiles {
-        state = halo.sweep_to_right_edge(read_pair(edges, base + 12), comptime!(blueprint.base));
+        state =
+            halo.sweep_to_right_edge(read_pair(edges, base + comptime!(AFTER)), comptime!(blueprint.base));
     }
-    in_scale(state, has_second(read_pair(edges, base + 4)))
+    in_scale(state, has_second(read_pair(edges, base + comptime!(RIGHT))))
 }
 
 /// The scale of the left state at the next tile's left edge: that of the scanned one, which both tiles can read.
@@ -76,7 +77,7 @@ pub(crate) fn polished_right_end(
 pub(crate) fn next_has_second(edges: &Array<f32>, tiles: usize) -> bool {
     let is_last = CUBE_POS % tiles + 1 == tiles;
     let next = select(is_last, CUBE_POS, CUBE_POS + 1);
-    has_second(read_pair(edges, next * comptime!(EDGES)))
+    has_second(read_pair(edges, next * comptime!(EDGES) + comptime!(LEFT)))
 }
 
 /// The scale of the right state at the right edge of the tile before.
@@ -84,7 +85,7 @@ pub(crate) fn next_has_second(edges: &Array<f32>, tiles: usize) -> bool {
 pub(crate) fn previous_has_second(edges: &Array<f32>, tiles: usize) -> bool {
     let index = CUBE_POS % tiles;
     let previous = select(index == 0, CUBE_POS, CUBE_POS - 1);
-    has_second(read_pair(edges, previous * comptime!(EDGES) + 4))
+    has_second(read_pair(edges, previous * comptime!(EDGES) + comptime!(RIGHT)))
 }
 
 /// What the sites before the tile contribute, and those after it.
@@ -155,7 +156,7 @@ pub(crate) fn scan_maps_kernel(
     let mut mail = SharedMemory::<f32>::new(comptime!(blueprint.base.mail() as usize));
     let share = tiles.div_ceil(comptime!(base.units as usize));
     let begin = UNIT_POS as usize * share;
-    let end = lesser(begin + share, tiles);
+    let end = min(begin + share, tiles);
     // The scan of maps has no use for couplings.
     let segment = Segment::of_units(SharedMemory::<f32>::new(1usize));
     let row = CUBE_POS * tiles;

@@ -6,7 +6,6 @@ use cubecl::server::Handle;
 use crate::complex::Complex;
 use crate::gradient::launch::{BackwardCall, CouplingPlan, ELEMENTWISE_UNITS, Targets};
 use crate::launch::{Call, PARTS};
-use crate::place::lesser;
 use crate::problem::{Operand, elements};
 
 /// Rows that one unit adds up, so that a sum over a large batch is a tree.
@@ -82,7 +81,7 @@ pub(crate) fn sum_rows_kernel(
     }
     let column = position % columns;
     let begin = (position / columns) * comptime!(ROWS_AT_ONCE);
-    let end = lesser(begin + comptime!(ROWS_AT_ONCE).runtime(), rows);
+    let end = min(begin + comptime!(ROWS_AT_ONCE), rows);
     let mut sum = 0.0f32;
     for row in begin..end {
         sum += values[row * columns + column];

@@ -11,20 +11,15 @@ use crate::halo::Halo;
 use crate::operands::Operands;
 use crate::place::{Place, lesser};
 use crate::projective::{Pair, canonicalise, choose_pair};
-use crate::routines::multi_cube::{ALL_BUT_FIRST, ALL_BUT_LAST, EDGES, WHOLE, read_transfer};
+use crate::routines::multi_cube::{
+    AFTER, ALL_BUT_FIRST, ALL_BUT_LAST, BEFORE, EDGES, LEFT, RIGHT, WHOLE, read_transfer,
+};
 use crate::scan::scan;
 use crate::segment::Segment;
 use crate::transfer::{Transfer, carry_left, carry_right, compose};
 
 /// Tiles that a unit takes where each cube scans those of its row.
 pub(crate) const TILES_OF_UNIT: usize = 2;
-
-/// The left state at the tile's left edge, and the right state at its right edge.
-const LEFT: usize = 0;
-const RIGHT: usize = 1;
-/// The left state a chunk before the tile, and the right state a chunk after it.
-const BEFORE: usize = 2;
-const AFTER: usize = 3;
 
 /// States at the edges of a tile, and one chunk beyond them.
 #[derive(CubeType, Clone, Copy)]
@@ -124,16 +119,16 @@ impl Edges {
 
     fn get(&self, #[comptime] which: usize) -> Pair {
         Pair::new(
-            Complex::new(self.states[4 * which], self.states[4 * which + 1]),
-            Complex::new(self.states[4 * which + 2], self.states[4 * which + 3]),
+            Complex::new(self.states[which], self.states[which + 1]),
+            Complex::new(self.states[which + 2], self.states[which + 3]),
         )
     }
 
     fn put(&mut self, #[comptime] which: usize, state: Pair) {
-        self.states[4 * which] = state.x.re;
-        self.states[4 * which + 1] = state.x.im;
-        self.states[4 * which + 2] = state.y.re;
-        self.states[4 * which + 3] = state.y.im;
+        self.states[which] = state.x.re;
+        self.states[which + 1] = state.x.im;
+        self.states[which + 2] = state.y.re;
+        self.states[which + 3] = state.y.im;
     }
 }
 
@@ -141,10 +136,10 @@ impl Edges {
 #[cube]
 fn written(word: usize, tiles: usize) -> usize {
     let index = CUBE_POS % tiles;
-    let which = word / 4;
-    let is_missing =
-        ((which == comptime!(BEFORE)) & (index == 0)) | ((which == comptime!(AFTER)) & (index + 1 == tiles));
-    select(is_missing, word - comptime!(4 * BEFORE), word)
+    let is_after = word >= comptime!(AFTER);
+    let is_at_end = (is_after & (index + 1 == tiles)) | (!is_after & (index == 0));
+    let is_missing = (word >= comptime!(BEFORE)) & is_at_end;
+    select(is_missing, word - comptime!(BEFORE), word)
 }
 
 /// Two tiles next to each other in a row, which one unit has in the scan. One that is beyond the last is a decoupled site,

@@ -1,6 +1,7 @@
 //! A row over several cubes: reduce each tile to its transfer matrix, scan the matrices of a row, apply.
 //!
-//! Three launches, since no backend but CUDA promises that one cube progresses while another waits for it.
+//! Three launches, since no backend but CUDA promises that one cube progresses while another waits for it; two where each cube
+//! scans its row by itself (`edges`).
 //! The reduction also keeps the tile without its last chunk and without its first, from which the scan gets
 //! the states one chunk beyond each edge: the apply step starts there, which polishes the tile's edges.
 
@@ -10,7 +11,6 @@ use crate::blueprint::{Blueprint, GROUP};
 use crate::complex::Complex;
 use crate::group::Group;
 use crate::operands::Operands;
-use crate::place::lesser;
 use crate::projective::{Pair, canonicalise, write_pair};
 use crate::routines::cube::{place_of_cube, segment_of, summarise};
 use crate::scan::{products, scan};
@@ -28,6 +28,12 @@ pub(crate) const ALL_BUT_FIRST: usize = 2;
 pub(crate) const SUMMARY: usize = 3 * MATRIX;
 /// Floats that `scan_kernel` writes for a tile: four pairs.
 pub(crate) const EDGES: usize = 16;
+/// Where they are: the left state at the tile's left edge, and the right state at its right edge.
+pub(crate) const LEFT: usize = 0;
+pub(crate) const RIGHT: usize = 4;
+/// The left state a chunk before the tile, and the right state a chunk after it.
+pub(crate) const BEFORE: usize = 8;
+pub(crate) const AFTER: usize = 12;
 
 /// The group that begins at `site`.
 #[cube]
@@ -115,10 +121,10 @@ impl Summary {
         goes_on: bool,
         state: Pair,
     ) -> Pair {
-        write_pair(edges, place * comptime!(EDGES), state);
+        write_pair(edges, place * comptime!(EDGES) + comptime!(LEFT), state);
         if !is_last {
             let halo = canonicalise(carry_right(self.all_but_last, self.before, state));
-            write_pair(edges, (place + 1) * comptime!(EDGES) + 8, halo);
+            write_pair(edges, (place + 1) * comptime!(EDGES) + comptime!(BEFORE), halo);
         }
         let mut beyond = state;
         if goes_on {
@@ -129,10 +135,10 @@ impl Summary {
 
     /// Writes the right state of the tile, and the one a chunk after the tile that precedes; returns the right state there.
     fn carry_left(self, edges: &mut Array<f32>, place: usize, is_first: bool, state: Pair) -> Pair {
-        write_pair(edges, place * comptime!(EDGES) + 4, state);
+        write_pair(edges, place * comptime!(EDGES) + comptime!(RIGHT), state);
         if !is_first {
             let halo = canonicalise(carry_left(self.all_but_first, self.after, state));
-            write_pair(edges, (place - 1) * comptime!(EDGES) + 12, halo);
+            write_pair(edges, (place - 1) * comptime!(EDGES) + comptime!(AFTER), halo);
         }
         canonicalise(carry_left(self.whole, self.after, state))
     }
@@ -156,7 +162,7 @@ pub(crate) fn scan_kernel(
     let mut couplings = SharedMemory::<f32>::new(comptime!(blueprint.units as usize));
     let share = tiles.div_ceil(comptime!(blueprint.units as usize));
     let begin = UNIT_POS as usize * share;
-    let end = lesser(begin + share, tiles);
+    let end = min(begin + share, tiles);
     // All that a unit reads of its first tile, at once: later each would be waited for.
     let first = Summary::read(operands, summaries, row, select(begin < tiles, begin, 0usize), tiles, tile);
     couplings[UNIT_POS as usize] = first.before;
