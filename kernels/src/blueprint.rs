@@ -60,6 +60,8 @@ pub(crate) struct Blueprint {
     pub(crate) plane_size: u32,
     /// Whether the diagonal has an imaginary part.
     pub(crate) complex_diagonal: bool,
+    /// Whether units keep the entries of their chunks in registers, and the cube no more of them in shared memory than it moves.
+    pub(crate) in_registers: bool,
     /// Whether a row is divided over several cubes, whose edge states come from a scan before.
     pub(crate) tiled: bool,
     /// Whether each cube scans the tiles of its row, instead of a launch before.
@@ -130,7 +132,7 @@ impl Blueprint {
     /// Floats of the matrices that the butterfly keeps: those of the lanes, but where all units are lanes these are in
     /// the mailbox.
     pub(crate) fn blocks(&self) -> u32 {
-        if self.share() == 1 { 0 } else { self.lanes().mail() }
+        if self.share() == 1 { 0 } else { MAIL_FLOATS * self.lanes().units }
     }
 
     /// Floats of the products of planes: a multiple of four, since what is behind them may be read by four words.
@@ -155,6 +157,11 @@ impl Blueprint {
         self.chunk + self.gap()
     }
 
+    /// The same for halves of chunks that are transposed on their way to registers, for words one by one.
+    pub(crate) fn half_pitch(&self) -> u32 {
+        self.half() + 1
+    }
+
     fn gap(&self) -> u32 {
         if self.compiler == Compiler::Other { 1 } else { 4 }
     }
@@ -176,7 +183,12 @@ impl Blueprint {
 
     /// Floats of the mailbox.
     pub(crate) fn mail(&self) -> u32 {
-        MAIL_FLOATS * self.units + if self.roomy { self.spare() } else { 0 }
+        self.mail_of_unit() * self.units + if self.roomy { self.spare() } else { 0 }
+    }
+
+    /// Floats of a unit in it: what it posts, or what it transposes before that.
+    fn mail_of_unit(&self) -> u32 {
+        if self.in_registers { MAIL_FLOATS.max(self.half_pitch()) } else { MAIL_FLOATS }
     }
 
     /// Floats of the scan of tiles beside that of chunks: its couplings, and what a scan keeps.
@@ -195,10 +207,14 @@ impl Blueprint {
     pub(crate) fn shared_bytes(&self) -> usize {
         // In 64 bits and saturating, since a forced layout may ask for anything.
         let units = u64::from(self.units);
-        let arrays = if self.complex_diagonal { 3 } else { 2 };
+        let arrays = match (self.in_registers, self.complex_diagonal) {
+            (true, _) => 0,
+            (false, true) => 3,
+            (false, false) => 2,
+        };
         let staged = units.saturating_mul(arrays * u64::from(self.pitch()));
         let spare = if self.roomy { u64::from(self.spare()) } else { 0 };
-        let rest = u64::from(MAIL_FLOATS + 1) * units
+        let rest = u64::from(self.mail_of_unit() + 1) * units
             + spare
             + 4 * u64::from(self.halo())
             + u64::from(self.edges())
@@ -212,26 +228,39 @@ impl Blueprint {
 mod tests {
     use super::*;
 
+    const TILE: Blueprint = Blueprint {
+        chunk: 32,
+        units: 128,
+        units_per_row: 128,
+        compiler: Compiler::SpirV,
+        plane_size: 32,
+        complex_diagonal: false,
+        in_registers: false,
+        tiled: true,
+        scans_tiles: false,
+        keeps_states: false,
+        roomy: false,
+        clip: false,
+        zero_non_finite: false,
+    };
+
     /// What Vulkan gives a cube on many devices. A driver refused a kernel whose second scan was not counted.
     #[test]
     fn a_cube_that_scans_its_tiles_counts_both_scans_and_fits_48_kib() {
-        let scanning = Blueprint {
-            chunk: 32,
-            units: 128,
-            units_per_row: 128,
-            compiler: Compiler::SpirV,
-            plane_size: 32,
-            complex_diagonal: false,
-            tiled: true,
-            scans_tiles: true,
-            keeps_states: false,
-            roomy: true,
-            clip: false,
-            zero_non_finite: false,
-        };
+        let scanning = Blueprint { scans_tiles: true, roomy: true, ..TILE };
         let one_scan = Blueprint { scans_tiles: false, roomy: false, ..scanning }.shared_bytes();
         // 128 couplings, nine floats of 64 lanes, those of two planes.
         assert_eq!(scanning.shared_bytes() - one_scan, 4 * (128 + 9 * 64 + 20));
         assert!(scanning.shared_bytes() <= 48 << 10, "{}", scanning.shared_bytes());
+    }
+
+    /// A driver was seen to give the cubes of a multiprocessor 54 KiB together, and each takes 1 KiB more than it asks for.
+    #[test]
+    fn four_cubes_of_4096_sites_in_registers_fit_where_one_fits_whose_sites_are_in_shared_memory() {
+        let together = |blueprint: Blueprint| (54 << 10) / (blueprint.shared_bytes() + (1 << 10));
+        let row = Blueprint { tiled: false, ..TILE };
+        assert_eq!(together(row), 1);
+        assert_eq!(together(Blueprint { in_registers: true, ..row }), 4);
+        assert_eq!(together(Blueprint { in_registers: true, complex_diagonal: true, ..row }), 4);
     }
 }

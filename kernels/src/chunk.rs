@@ -21,40 +21,57 @@ use crate::transfer::{Transfer, normalise_whole};
 /// The entries of half a chunk.
 #[derive(CubeType)]
 pub(crate) struct Half {
-    re: Array<f32>,
-    im: Array<f32>,
+    pub(crate) re: Array<f32>,
+    pub(crate) im: Array<f32>,
     /// Coupling on the right of each site.
-    couplings: Array<f32>,
+    pub(crate) couplings: Array<f32>,
     /// Coupling on the left of the first site.
-    before: f32,
+    pub(crate) before: f32,
     /// Imaginary part of a diagonal that is real but for `z`.
-    uniform_im: f32,
+    pub(crate) uniform_im: f32,
 }
 
 #[cube]
 impl Half {
-    /// The sites that are staged from `slot` on; `before` is the coupling on their left.
-    pub(crate) fn read(tile: &Tile, slot: u32, before: f32, #[comptime] blueprint: Blueprint) -> Half {
+    /// No sites yet.
+    pub(crate) fn new(uniform_im: f32, #[comptime] blueprint: Blueprint) -> Half {
         let sites = comptime!(blueprint.half() as usize);
         let imaginary = comptime!(if blueprint.complex_diagonal { sites } else { 1 });
-        let mut half = Half {
+        Half {
             re: Array::<f32>::new(sites),
             im: Array::<f32>::new(imaginary),
             couplings: Array::<f32>::new(sites),
-            before,
-            uniform_im: tile.uniform_im,
-        };
+            before: 0.0f32.runtime(),
+            uniform_im,
+        }
+    }
+
+    /// The sites that are staged from `slot` on; `before` is the coupling on their left.
+    pub(crate) fn read(tile: &Tile, slot: u32, before: f32, #[comptime] blueprint: Blueprint) -> Half {
+        let mut half = Half::new(tile.uniform_im, blueprint);
+        half.before = before;
         #[unroll]
         for index in 0..blueprint.half() {
             let d = tile.diagonal(slot + index, blueprint);
-            let index_of = comptime!(index as usize);
-            half.re[index_of] = d.re;
-            if comptime!(blueprint.complex_diagonal) {
-                half.im[index_of] = d.im;
-            }
-            half.couplings[index_of] = tile.coupling(slot + index);
+            half.set(index, d, tile.coupling(slot + index), blueprint);
         }
         half
+    }
+
+    /// Sets a site and the coupling on its right.
+    pub(crate) fn set(
+        &mut self,
+        #[comptime] index: u32,
+        d: Complex,
+        k: f32,
+        #[comptime] blueprint: Blueprint,
+    ) {
+        let index = comptime!(index as usize);
+        self.re[index] = d.re;
+        if comptime!(blueprint.complex_diagonal) {
+            self.im[index] = d.im;
+        }
+        self.couplings[index] = k;
     }
 
     pub(crate) fn diagonal(&self, #[comptime] index: u32, #[comptime] blueprint: Blueprint) -> Complex {
@@ -74,7 +91,12 @@ impl Half {
     }
 
     /// Extends the transfer matrix of what is before these sites, or of nothing where they `open` it.
-    fn extend(&self, chunk: Transfer, #[comptime] open: bool, #[comptime] blueprint: Blueprint) -> Transfer {
+    pub(crate) fn extend(
+        &self,
+        chunk: Transfer,
+        #[comptime] open: bool,
+        #[comptime] blueprint: Blueprint,
+    ) -> Transfer {
         let mut chunk = chunk;
         if comptime!(open) {
             chunk = Transfer::site(self.diagonal(0u32, blueprint));
@@ -98,7 +120,7 @@ impl Half {
     }
 
     /// Couplings that are exactly zero.
-    fn cuts(&self, #[comptime] blueprint: Blueprint) -> u32 {
+    pub(crate) fn cuts(&self, #[comptime] blueprint: Blueprint) -> u32 {
         let mut zeros = 0u32;
         #[unroll]
         for index in 0..blueprint.half() {

@@ -129,6 +129,25 @@ pub(crate) fn from_right(
     }
 }
 
+/// The first state of the unit before this one, and the second of the unit after it; meaningless at the ends of a row.
+#[cube]
+pub(crate) fn from_both_sides(
+    rightwards: Pair,
+    leftwards: Pair,
+    mail: &mut SharedMemory<f32>,
+    #[comptime] blueprint: Blueprint,
+) -> (Pair, Pair) {
+    sync_cube();
+    put_pairs(mail, rightwards, leftwards, UNIT_POS, blueprint);
+    sync_cube();
+    let before = select(UNIT_POS == 0, 0u32, UNIT_POS - 1);
+    let after = min(UNIT_POS + 1, comptime!(blueprint.units - 1));
+    (
+        Pair::new(get(mail, 0u32, before, blueprint), get(mail, 1u32, before, blueprint)),
+        Pair::new(get(mail, 2u32, after, blueprint), get(mail, 3u32, after, blueprint)),
+    )
+}
+
 /// What a unit tells the one before it in its row, and the first unit the last.
 #[derive(CubeType, Clone, Copy)]
 pub(crate) struct Letter {

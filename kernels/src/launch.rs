@@ -13,6 +13,7 @@ use crate::problem::{BkOperands, BkProblem, elements};
 use crate::resolvent::FinishLaunch;
 use crate::routines::cube::cube_kernel;
 use crate::routines::multi_cube::{EDGES, SUMMARY, reduce_kernel, scan_kernel};
+use crate::routines::registers::register_kernel;
 use crate::routines::serial::{SERIAL_UNITS, STATE, serial_kernel};
 use crate::routines::{
     FORWARD, Routine, SMALLEST_CUBE, Strategy, resolve_strategy, rows_to_cubes, scans_tiles,
@@ -162,8 +163,13 @@ impl<R: Runtime> Call<'_, R> {
         let summaries = self.summaries(cubes, tiles);
         let edges = self.client.empty(4 * cubes * EDGES);
         let units = scan_units(tiles, self.client.properties().hardware.max_units_per_cube);
-        let scan =
-            Blueprint { complex_diagonal: false, units, units_per_row: units, ..self.reduce_blueprint() };
+        let scan = Blueprint {
+            complex_diagonal: false,
+            in_registers: false,
+            units,
+            units_per_row: units,
+            ..self.reduce_blueprint()
+        };
         // SAFETY: the kernel leaves out cubes beyond the batch; the buffers were checked against the problem, and the
         // scratch is sized by the same counts.
         unsafe {
@@ -184,10 +190,15 @@ impl<R: Runtime> Call<'_, R> {
     }
 
     fn launch_cube(&self, edges: Handle, edges_length: usize, cubes: usize, tiles: usize) {
+        let launch = if self.blueprint.in_registers {
+            register_kernel::launch_unchecked::<R>
+        } else {
+            cube_kernel::launch_unchecked::<R>
+        };
         // SAFETY: the kernel leaves out cubes beyond `cubes` and clamps every row and site; the buffers
         // were checked against the problem, and `edges` is read only by a tiled blueprint.
         unsafe {
-            cube_kernel::launch_unchecked::<R>(
+            launch(
                 self.client,
                 self.grid(cubes),
                 CubeDim::new_1d(self.blueprint.units),

@@ -34,6 +34,7 @@ mod options;
 mod place;
 mod problem;
 mod projective;
+mod register_chunk;
 mod resolvent;
 mod routines;
 mod scan;
@@ -41,6 +42,7 @@ mod segment;
 mod span;
 mod tile;
 mod transfer;
+mod transpose;
 
 pub use error::BkError;
 pub use gradient::{BkGradientOperands, Cotangent, bk_core_backward, plan_backward};

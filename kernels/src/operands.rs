@@ -2,7 +2,9 @@
 
 use cubecl::prelude::*;
 
-use crate::complex::Complex;
+use crate::blueprint::Blueprint;
+use crate::complex::{Complex, choose};
+use crate::place::Place;
 
 /// The arrays of a batch of tridiagonal matrices.
 #[derive(CubeType, CubeLaunch)]
@@ -33,6 +35,43 @@ pub(crate) struct Operands {
 
 #[cube]
 impl Operands {
+    /// `d` at a site of the batch.
+    pub(crate) fn diagonal_at(&self, at: Place, #[comptime] blueprint: Blueprint) -> Complex {
+        let re = self.a_re[at.row * self.a_re_stride + at.site] - self.z[0];
+        let mut im = -self.z[1];
+        if comptime!(blueprint.complex_diagonal) {
+            im += self.a_im[at.row * self.a_im_stride + at.site];
+        }
+        Complex::new(re, im)
+    }
+
+    /// `k` on the right of a site of the batch, of several to a row, which may be its last.
+    pub(crate) fn coupling_at(&self, at: Place, #[comptime] may_end_row: bool) -> f32 {
+        let b = at.row * self.b_stride + at.site;
+        let c = at.row * self.c_stride + at.site;
+        if comptime!(may_end_row) {
+            // The last site of a row has no coupling.
+            let ends = at.site + 1 == self.n;
+            let back = select(ends, 1usize, 0usize);
+            let k = self.b[b - back] * self.c[c - back];
+            select(ends, 0.0f32, k)
+        } else {
+            self.b[b] * self.c[c]
+        }
+    }
+
+    /// `d` at a site and `k` on its right, or what is neutral where the batch has no such site: read without a condition.
+    pub(crate) fn nearest_entries(&self, place: Place, #[comptime] blueprint: Blueprint) -> (Complex, f32) {
+        let at = place.nearest(self, blueprint);
+        let inside = place.is_inside(self, blueprint);
+        let last = self.n - 1;
+        // The last coupling where there is none. A matrix of one site has none: its launcher binds another array.
+        let link = at.site - select((place.site >= last) & (last > 0), 1usize, 0usize);
+        let d = self.diagonal_at(at, blueprint);
+        let k = self.b[at.row * self.b_stride + link] * self.c[at.row * self.c_stride + link];
+        (choose(inside, d, Complex::one()), select(inside & (place.site < last), k, 0.0f32))
+    }
+
     /// `d = a - z` at a site. Beyond the matrix it is 1, which together with zero couplings is neutral.
     ///
     /// The load is unconditional at a clamped index, so that loads of several sites can be in flight.

@@ -69,21 +69,12 @@ impl Tile {
         #[comptime] round: u32,
         #[comptime] blueprint: Blueprint,
     ) {
-        self.re[slot] = operands.a_re[at.row * operands.a_re_stride + at.site] - operands.z[0];
+        let d = operands.diagonal_at(at, blueprint);
+        self.re[slot] = d.re;
         if comptime!(blueprint.complex_diagonal) {
-            self.im[slot] = operands.a_im[at.row * operands.a_im_stride + at.site] + self.uniform_im;
+            self.im[slot] = d.im;
         }
-        let b = at.row * operands.b_stride + at.site;
-        let c = at.row * operands.c_stride + at.site;
-        if comptime!(may_end_a_row(round, blueprint)) {
-            // The last site of a row has no coupling.
-            let ends = at.site + 1 == operands.n;
-            let back = select(ends, 1usize, 0usize);
-            let k = operands.b[b - back] * operands.c[c - back];
-            self.couplings[slot] = select(ends, 0.0f32, k);
-        } else {
-            self.couplings[slot] = operands.b[b] * operands.c[c];
-        }
+        self.couplings[slot] = operands.coupling_at(at, comptime!(may_end_a_row(round, blueprint)));
     }
 
     /// Loads a batch of sites, or what is neutral where there are none. All are read before the first is staged, and without

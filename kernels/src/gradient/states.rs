@@ -58,7 +58,7 @@ pub(crate) fn chunk_states<V: Size>(
     let base = comptime!(blueprint.base);
     let (chunk, segment) = if comptime!(blueprint.resumes) {
         let whole = is_whole(&tile.matrix, padding(operands, place, base), base);
-        let segment = segment_of(operands, &tile.matrix, place, base);
+        let segment = segment_of(operands, tile.matrix.coupling_after(UNIT_POS, base), place, base);
         let ChunkStates { left, right, right_second, left_second, .. } = *kept;
         (ChunkStates { left, right, right_second, left_second, whole }, segment)
     } else {
@@ -124,7 +124,7 @@ fn scanned_states(
     let base = comptime!(blueprint.base);
     let halo = Halo::load(operands, place, base);
     let (own, whole) = summarise(&tile.matrix, operands, place, base);
-    let segment = segment_of(operands, &tile.matrix, place, base);
+    let segment = segment_of(operands, tile.matrix.coupling_after(UNIT_POS, base), place, base);
     let before = segment.couplings[UNIT_POS as usize];
     let (left_end, right_end) = scanned_ends(edges, blueprint);
     let (left, right) = scan(own, &segment, left_end, right_end, mail, base);

@@ -43,7 +43,7 @@ pub(crate) fn cube_kernel<V: Size>(
     let halo = Halo::load(operands, place, blueprint);
     let edges = Edges::new(edges, operands, place, tiles, &mut mail, blueprint);
     let (own, whole) = summarise(&tile, operands, place, blueprint);
-    let segment = segment_of(operands, &tile, place, blueprint);
+    let segment = segment_of(operands, tile.coupling_after(UNIT_POS, blueprint), place, blueprint);
     let before = segment.couplings[UNIT_POS as usize];
     let (left_end, right_end) = (edges.left(blueprint), edges.right(blueprint));
     let (left, right) = scan(own, &segment, left_end, right_end, &mut mail, blueprint);
@@ -80,7 +80,7 @@ pub(crate) fn place_of_cube(tiles: usize, #[comptime] blueprint: Blueprint) -> P
 #[cube]
 pub(crate) fn segment_of(
     operands: &Operands,
-    tile: &Tile,
+    after: f32,
     place: Place,
     #[comptime] blueprint: Blueprint,
 ) -> Segment {
@@ -98,7 +98,7 @@ pub(crate) fn segment_of(
         couplings[UNIT_POS as usize] = first_coupling;
     }
     if position < comptime!(blueprint.units_per_row - 1) {
-        couplings[(UNIT_POS + 1) as usize] = tile.coupling_after(UNIT_POS, blueprint);
+        couplings[(UNIT_POS + 1) as usize] = after;
     }
     sync_cube();
     let share = 1u32.runtime();

@@ -3,6 +3,7 @@
 pub(crate) mod cube;
 pub(crate) mod edges;
 pub(crate) mod multi_cube;
+pub(crate) mod registers;
 pub(crate) mod serial;
 
 use cubecl::ir::DeviceProperties;
@@ -24,6 +25,8 @@ pub(crate) struct Layout {
     pub(crate) units: u32,
     /// Units of the largest cube, for rows that would else be divided over several and read twice.
     pub(crate) largest: u32,
+    /// Whether units keep their entries in registers where a driver gives little shared memory.
+    pub(crate) in_registers: bool,
     /// Sites of the longest rows that a unit takes alone where there are few of them, 0 for none.
     pub(crate) alone: usize,
 }
@@ -31,7 +34,10 @@ pub(crate) struct Layout {
 /// Shorter chunks pay more for the butterfly, and polish over less than 16 sites: over 8 the worst error on Hermitian
 /// input near the real axis comes close to 70 units (see `METHODOLOGY.md`). Longer ones leave too few units to hide latency.
 /// More units would share fewer cubes a multiprocessor, and wait for each other at barriers.
-pub(crate) const FORWARD: Layout = Layout { chunk: 32, units: 128, largest: 512, alone: 16 };
+pub(crate) const FORWARD: Layout =
+    Layout { chunk: 32, units: 128, largest: 512, in_registers: true, alone: 16 };
+/// Units of the largest cube that keeps its entries in registers: for twice as many a multiprocessor has too few.
+const MOST_UNITS_IN_REGISTERS: u32 = 256;
 /// Units of the smallest cube; smaller ones leave lanes of a plane idle.
 pub(crate) const SMALLEST_CUBE: u32 = 32;
 /// Cubes for each multiprocessor below which rows are spread over smaller cubes.
@@ -103,6 +109,7 @@ pub(crate) fn resolve_strategy(
         compiler,
         plane_size: strategy.plane_size.unwrap_or_else(|| uniform_plane_size(device)),
         complex_diagonal: problem.complex_diagonal,
+        in_registers: layout.in_registers && compiler == Compiler::SpirV,
         tiled: false,
         scans_tiles: false,
         keeps_states: false,
@@ -122,7 +129,10 @@ pub(crate) fn resolve_strategy(
     }
     let largest = match strategy.units {
         Some(units) => units,
-        None => largest_units(&blueprint, layout.largest.min(device.hardware.max_units_per_cube), limit),
+        None => {
+            let most = if blueprint.in_registers { MOST_UNITS_IN_REGISTERS } else { layout.largest };
+            largest_units(&blueprint, most.min(device.hardware.max_units_per_cube), limit)
+        }
     };
     let longest = blueprint.chunk as usize * largest as usize;
     let is_free = *strategy == Strategy::default();

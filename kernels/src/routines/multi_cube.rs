@@ -12,7 +12,9 @@ use crate::complex::Complex;
 use crate::group::Group;
 use crate::operands::Operands;
 use crate::projective::{Pair, canonicalise, write_pair};
+use crate::register_chunk::RegisterChunk;
 use crate::routines::cube::{place_of_cube, segment_of, summarise};
+use crate::routines::registers;
 use crate::scan::{products, scan};
 use crate::segment::Segment;
 use crate::tile::Tile;
@@ -67,9 +69,16 @@ pub(crate) fn reduce_kernel(
     }
     let place = place_of_cube(tiles, blueprint);
     let mut mail = SharedMemory::<f32>::new(comptime!(blueprint.mail() as usize));
-    let tile = Tile::load(operands, place, blueprint);
-    let (own, _whole) = summarise(&tile, operands, place, blueprint);
-    let segment = segment_of(operands, &tile, place, blueprint);
+    let (own, after) = if comptime!(blueprint.in_registers) {
+        let mut chunk = RegisterChunk::load(operands, place, &mut mail, blueprint);
+        let (transfer, _whole) = registers::summarise(&mut chunk, operands, place, blueprint);
+        (transfer, chunk.coupling_after(blueprint))
+    } else {
+        let tile = Tile::load(operands, place, blueprint);
+        let (transfer, _whole) = summarise(&tile, operands, place, blueprint);
+        (transfer, tile.coupling_after(UNIT_POS, blueprint))
+    };
+    let segment = segment_of(operands, after, place, blueprint);
     let products = products(own, &segment, &mut mail, blueprint);
     if UNIT_POS == 0 {
         write_transfer(summaries, CUBE_POS, cubes, WHOLE, products.whole);
