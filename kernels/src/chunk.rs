@@ -175,13 +175,28 @@ pub(crate) fn sweep_to_middle(
     let own = chunk_slot(UNIT_POS, blueprint);
     let first = Half::read(tile, own, before, blueprint);
     let second = Half::read(tile, own + sites, 0.0f32.runtime(), blueprint);
-    let mut rightwards = cross_coupling(left, before);
-    let mut leftwards = cross_coupling(right, second.coupling_after(comptime!(sites - 1)));
+    let entering = cross_coupling(left, before);
+    let leaving = cross_coupling(right, second.coupling_after(comptime!(sites - 1)));
+    sweep_halves(&first, &second, entering, leaving, blueprint)
+}
+
+/// A left state swept through the half `ahead` of it, and a right state through the half `back` of it.
+#[cube]
+pub(crate) fn sweep_halves(
+    ahead: &Half,
+    back: &Half,
+    left: Pair,
+    right: Pair,
+    #[comptime] blueprint: Blueprint,
+) -> (Pair, Pair) {
+    let sites = comptime!(blueprint.half());
+    let mut rightwards = left;
+    let mut leftwards = right;
     #[unroll]
     for index in 0..sites {
-        rightwards.enter(first.diagonal(index, blueprint), first.coupling_before(index));
+        rightwards.enter(ahead.diagonal(index, blueprint), ahead.coupling_before(index));
         let mirrored = comptime!(sites - 1 - index);
-        leftwards.enter(second.diagonal(mirrored, blueprint), second.coupling_after(mirrored));
+        leftwards.enter(back.diagonal(mirrored, blueprint), back.coupling_after(mirrored));
         if comptime!(index % GROUP == GROUP - 1) {
             rightwards.rescale(rescaling(rightwards));
             leftwards.rescale(rescaling(leftwards));

@@ -1,13 +1,12 @@
 //! The chunk of a unit, all of it in registers.
 //!
 //! What [`crate::tile`] keeps in shared memory, for devices whose drivers give little of that: sweeps go over the unit's own
-//! chunk only, and the states at its edges come from its neighbours. The two halves take turns in the same code, for a program
-//! written out straight is longer than a multiprocessor's cache.
+//! chunk only, and the states at its edges come from its neighbours. Where it pays the two halves take turns in the same code.
 
 use cubecl::prelude::*;
 
 use crate::blueprint::{Blueprint, GROUP};
-use crate::chunk::{Half, keep, kept};
+use crate::chunk::{Half, keep, kept, sweep_halves};
 use crate::complex::Complex;
 use crate::operands::Operands;
 use crate::place::{Place, is_full};
@@ -112,34 +111,14 @@ impl RegisterChunk {
         right: Pair,
         #[comptime] blueprint: Blueprint,
     ) -> Inner {
-        let between = self.coupling_between(blueprint);
-        let mut rightwards = cross_coupling(left, before);
-        let mut leftwards = cross_coupling(right, self.coupling_after(blueprint));
-        let mut middle_left = left;
-        let mut middle_right = right;
-        for turn in rounds(0u32, blueprint)..rounds(2u32, blueprint) {
-            let in_halves = turn == 0;
-            self.first.before = select(in_halves, before, between);
-            #[unroll]
-            for index in 0..blueprint.half() {
-                rightwards.enter(self.first.diagonal(index, blueprint), self.first.coupling_before(index));
-                let mirrored = comptime!(blueprint.half() - 1 - index);
-                leftwards
-                    .enter(self.second.diagonal(mirrored, blueprint), self.second.coupling_after(mirrored));
-                if comptime!(index % GROUP == GROUP - 1) {
-                    rightwards.rescale(rescaling(rightwards));
-                    leftwards.rescale(rescaling(leftwards));
-                }
-            }
-            let canonical_left = canonicalise(rightwards);
-            let canonical_right = canonicalise(leftwards);
-            middle_left = choose_pair(in_halves, canonical_left, middle_left);
-            middle_right = choose_pair(in_halves, canonical_right, middle_right);
-            rightwards = choose_pair(in_halves, canonical_left, rightwards);
-            leftwards = choose_pair(in_halves, canonical_right, leftwards);
-            self.take_turns(blueprint);
-        }
-        Inner { left: middle_left, right: middle_right, left_after: rightwards, right_before: leftwards }
+        self.first.before = before;
+        self.second.before = self.coupling_between(blueprint);
+        let entering = cross_coupling(left, before);
+        let leaving = cross_coupling(right, self.coupling_after(blueprint));
+        let (left, right) = sweep_halves(&self.first, &self.second, entering, leaving, blueprint);
+        let (left, right) = (canonicalise(left), canonicalise(right));
+        let (left_after, right_before) = sweep_halves(&self.second, &self.first, left, right, blueprint);
+        Inner { left, right, left_after, right_before }
     }
 
     /// Puts `G` in the place of the entries, from the states in the middle and those that come from beyond the edges, and tells

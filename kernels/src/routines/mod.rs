@@ -47,8 +47,8 @@ const CUBES_PER_MULTIPROCESSOR: usize = 4;
 /// nothing to stage or to exchange, but its units read far apart.
 const SERIAL_ROWS_PER_MULTIPROCESSOR: usize = SERIAL_UNITS as usize;
 
-/// Multiprocessors of a device that does not tell.
-const UNKNOWN_MULTIPROCESSORS: u32 = 16;
+/// Multiprocessors of a device that does not tell, as through wgpu: those of a middling card.
+const UNKNOWN_MULTIPROCESSORS: u32 = 64;
 
 /// One algorithm.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
