@@ -9,7 +9,8 @@
 //! | `complex`, `projective`, `transfer` | the arithmetic: complex numbers, states, transfer matrices |
 //! | `chunk`, `group`, `resolvent` | sweeps over sites in registers, the diagonal entry from two states |
 //! | `span` | the sites whose entries a unit computes |
-//! | `operands`, `tile`, `halo` | matrix entries in global and in shared memory |
+//! | `operands`, `place`, `tile`, `halo` | matrix entries in global and in shared memory |
+//! | `register_chunk`, `transpose` | those of a chunk in registers, for drivers that give little shared memory |
 //! | `exchange`, `butterfly` | the scan over the units of a cube |
 //! | `kept` | states that the forward pass keeps for the backward pass |
 //! | `routines` | the three algorithms and the choice between them |
