@@ -25,7 +25,8 @@ pub(crate) struct Layout {
     pub(crate) units: u32,
     /// Units of the largest cube, for rows that would else be divided over several and read twice.
     pub(crate) largest: u32,
-    /// Whether units keep their entries in registers where a driver gives little shared memory.
+    /// Whether units keep their entries in registers where a driver gives little shared memory and cubes have to share it: a single
+    /// cube of a multiprocessor is sooner done with shared memory.
     pub(crate) in_registers: bool,
     /// Sites of the longest rows that a unit takes alone where there are few of them, 0 for none.
     pub(crate) alone: usize,
@@ -154,12 +155,28 @@ pub(crate) fn resolve_strategy(
             blueprint.tiled = true;
         }
     }
+    // A layout that is forced stays as it is for any batch.
+    if is_free && cubes(routine, problem, &blueprint) <= multiprocessors(device) {
+        let staged = Blueprint { in_registers: false, ..blueprint };
+        if staged.shared_bytes() <= limit {
+            blueprint = staged;
+        }
+    }
     if routine != Routine::Serial && blueprint.shared_bytes() > limit {
         let needed = blueprint.shared_bytes();
         let reason = format!("needs {needed} bytes of shared memory where the device has {limit}");
         return Err(BkError::Strategy { routine: routine.name(), reason });
     }
     Ok((routine, blueprint))
+}
+
+/// Cubes of a batch.
+fn cubes(routine: Routine, problem: &BkProblem, blueprint: &Blueprint) -> usize {
+    match routine {
+        Routine::Serial => problem.batch.div_ceil(SERIAL_UNITS as usize),
+        Routine::Cube => rows_to_cubes(problem.batch, blueprint),
+        Routine::MultiCube => problem.batch.saturating_mul(problem.n.div_ceil(blueprint.tile() as usize)),
+    }
 }
 
 /// Units of the largest cube that the shared memory of a device holds.
