@@ -7,7 +7,7 @@
 //! | file | content |
 //! |---|---|
 //! | `complex`, `projective`, `transfer` | the arithmetic: complex numbers, states, transfer matrices |
-//! | `chunk`, `group`, `resolvent` | sweeps over sites in registers, the diagonal entry from two states |
+//! | `chunk`, `half`, `group`, `resolvent` | sweeps over sites in registers, the diagonal entry from two states |
 //! | `span` | the sites whose entries a unit computes |
 //! | `operands`, `place`, `tile`, `halo` | matrix entries in global and in shared memory |
 //! | `register_chunk`, `transpose` | those of a chunk in registers, for drivers that give little shared memory |
@@ -27,6 +27,7 @@ mod error;
 mod exchange;
 mod gradient;
 mod group;
+mod half;
 mod halo;
 mod kept;
 mod launch;

@@ -6,8 +6,9 @@
 use cubecl::prelude::*;
 
 use crate::blueprint::{Blueprint, GROUP};
-use crate::chunk::{Half, keep, kept, sweep_halves};
+use crate::chunk::{keep, kept};
 use crate::complex::Complex;
+use crate::half::{Half, sweep_halves};
 use crate::operands::Operands;
 use crate::place::{Place, is_full};
 use crate::projective::{Pair, canonicalise, choose_pair, cross_coupling, rescaling};
@@ -90,7 +91,7 @@ impl RegisterChunk {
         self.second.coupling_after(comptime!(blueprint.half() - 1))
     }
 
-    /// [`crate::chunk::summarise`] for this chunk.
+    /// The transfer matrix of this chunk, and whether it is right, as [`crate::chunk::summarise`] gives it.
     pub(crate) fn summarise(&mut self, padding: u32, #[comptime] blueprint: Blueprint) -> (Transfer, bool) {
         let after = self.coupling_after(blueprint);
         let cuts = self.first.cuts(blueprint) + self.second.cuts(blueprint);

@@ -3,7 +3,6 @@
 use cubecl::prelude::*;
 
 use crate::blueprint::GROUP;
-use crate::chunk::Half;
 use crate::complex::{
     Complex, choose, exponent_of, is_not_finite, multiply, power_of_two_for, read_complex, scale, subtract,
     write_complex,
@@ -15,6 +14,7 @@ use crate::gradient::operands::{CotangentLayout, cotangent_at};
 use crate::gradient::running::{state_left, state_right};
 use crate::gradient::sites::{Sites, site_of_group};
 use crate::gradient::tile::GradientTile;
+use crate::half::Half;
 use crate::operands::Operands;
 use crate::place::Place;
 use crate::projective::{Pair, cross_coupling, enter_site, normalise, read_pair, write_pair};

@@ -13,13 +13,13 @@
 use cubecl::prelude::*;
 
 use crate::blueprint::Blueprint;
-use crate::chunk::Half;
 use crate::complex::{
     Complex, choose, conjugate, invert, is_not_finite, multiply, norm, quick_reciprocal, scale,
 };
 use crate::gradient::affine::{Affine, add};
 use crate::gradient::blueprint::GradientBlueprint;
 use crate::gradient::tile::GradientTile;
+use crate::half::Half;
 use crate::projective::{Pair, choose_pair, has_second};
 use crate::tile::{Tile, chunk_slot, rounds};
 

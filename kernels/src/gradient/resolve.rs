@@ -10,7 +10,6 @@
 use cubecl::prelude::*;
 
 use crate::blueprint::GROUP;
-use crate::chunk::Half;
 use crate::complex::{
     Complex, choose, is_not_finite, is_not_finite_real, multiply, read_complex, write_complex,
 };
@@ -18,6 +17,7 @@ use crate::gradient::affine::add;
 use crate::gradient::blueprint::GradientBlueprint;
 use crate::gradient::fraction::{Fraction, choose_fraction, entered_over, reciprocal, square, with, without};
 use crate::gradient::tile::GradientTile;
+use crate::half::Half;
 use crate::tile::{chunk_slot, rounds};
 
 /// Puts the gradients in the place of the chunk's entries. `left` is the side before it, `middle` that in its middle and

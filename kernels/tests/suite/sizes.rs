@@ -89,6 +89,16 @@ fn rows_a_few_times_as_long_as_the_usual_cube_are_right() {
     }
 }
 
+/// Then cubes share multiprocessors, and through Vulkan they keep their entries in registers. The last row of the last cube is beyond
+/// the batch.
+#[test]
+fn more_cubes_than_a_device_is_thought_to_have_multiprocessors_are_right() {
+    for (batch, n) in [(1103, 63), (150, 1000), (70, 4095)] {
+        let name = format!("{batch} rows of {n}");
+        assert_right(&name, &normal(batch, n), &BkOptions::default(), &[Strategy::default()]);
+    }
+}
+
 #[test]
 fn every_family_is_right_within_a_cube_and_over_several() {
     for family in Family::ALL {

@@ -1,0 +1,146 @@
+//! Half a chunk in registers, and the sweeps over it, for chunks without a cut.
+
+use cubecl::prelude::*;
+
+use crate::blueprint::{Blueprint, GROUP};
+use crate::complex::{Complex, recur};
+use crate::projective::{Pair, rescaling};
+use crate::tile::Tile;
+use crate::transfer::{Transfer, normalise_whole};
+
+/// The entries of half a chunk.
+#[derive(CubeType)]
+pub(crate) struct Half {
+    pub(crate) re: Array<f32>,
+    pub(crate) im: Array<f32>,
+    /// Coupling on the right of each site.
+    pub(crate) couplings: Array<f32>,
+    /// Coupling on the left of the first site.
+    pub(crate) before: f32,
+    /// Imaginary part of a diagonal that is real but for `z`.
+    pub(crate) uniform_im: f32,
+}
+
+#[cube]
+impl Half {
+    /// No sites yet.
+    pub(crate) fn new(uniform_im: f32, #[comptime] blueprint: Blueprint) -> Half {
+        let sites = comptime!(blueprint.half() as usize);
+        let imaginary = comptime!(if blueprint.complex_diagonal { sites } else { 1 });
+        Half {
+            re: Array::<f32>::new(sites),
+            im: Array::<f32>::new(imaginary),
+            couplings: Array::<f32>::new(sites),
+            before: 0.0f32.runtime(),
+            uniform_im,
+        }
+    }
+
+    /// The sites that are staged from `slot` on; `before` is the coupling on their left.
+    pub(crate) fn read(tile: &Tile, slot: u32, before: f32, #[comptime] blueprint: Blueprint) -> Half {
+        let mut half = Half::new(tile.uniform_im, blueprint);
+        half.before = before;
+        #[unroll]
+        for index in 0..blueprint.half() {
+            let d = tile.diagonal(slot + index, blueprint);
+            half.set(index, d, tile.coupling(slot + index), blueprint);
+        }
+        half
+    }
+
+    /// Sets a site and the coupling on its right.
+    pub(crate) fn set(
+        &mut self,
+        #[comptime] index: u32,
+        d: Complex,
+        k: f32,
+        #[comptime] blueprint: Blueprint,
+    ) {
+        let index = comptime!(index as usize);
+        self.re[index] = d.re;
+        if comptime!(blueprint.complex_diagonal) {
+            self.im[index] = d.im;
+        }
+        self.couplings[index] = k;
+    }
+
+    pub(crate) fn diagonal(&self, #[comptime] index: u32, #[comptime] blueprint: Blueprint) -> Complex {
+        let mut im = self.uniform_im;
+        if comptime!(blueprint.complex_diagonal) {
+            im = self.im[comptime!(index as usize)];
+        }
+        Complex::new(self.re[comptime!(index as usize)], im)
+    }
+
+    pub(crate) fn coupling_after(&self, #[comptime] index: u32) -> f32 {
+        self.couplings[comptime!(index as usize)]
+    }
+
+    pub(crate) fn coupling_before(&self, #[comptime] index: u32) -> f32 {
+        if comptime!(index == 0) { self.before } else { self.couplings[comptime!(index as usize - 1)] }
+    }
+
+    /// Extends the transfer matrix of what is before these sites, or of nothing where they `open` it.
+    pub(crate) fn extend(
+        &self,
+        chunk: Transfer,
+        #[comptime] open: bool,
+        #[comptime] blueprint: Blueprint,
+    ) -> Transfer {
+        let mut chunk = chunk;
+        if comptime!(open) {
+            chunk = Transfer::site(self.diagonal(0u32, blueprint));
+        }
+        #[unroll]
+        for index in comptime!(u32::from(open))..blueprint.half() {
+            let d = self.diagonal(index, blueprint);
+            let k = self.coupling_before(index);
+            // In this order: see `Pair::enter`.
+            let a = recur(d, chunk.a, k, chunk.c);
+            let b = recur(d, chunk.b, k, chunk.e);
+            chunk.c = chunk.a;
+            chunk.e = chunk.b;
+            chunk.a = a;
+            chunk.b = b;
+            if comptime!(index % GROUP == GROUP - 1) {
+                chunk = normalise_whole(chunk);
+            }
+        }
+        chunk
+    }
+
+    /// Couplings that are exactly zero.
+    pub(crate) fn cuts(&self, #[comptime] blueprint: Blueprint) -> u32 {
+        let mut zeros = 0u32;
+        #[unroll]
+        for index in 0..blueprint.half() {
+            zeros += select(self.coupling_after(index) == 0.0, 1u32, 0u32);
+        }
+        zeros
+    }
+}
+
+/// A left state swept through the half `ahead` of it, and a right state through the half `back` of it.
+#[cube]
+pub(crate) fn sweep_halves(
+    ahead: &Half,
+    back: &Half,
+    left: Pair,
+    right: Pair,
+    #[comptime] blueprint: Blueprint,
+) -> (Pair, Pair) {
+    let sites = comptime!(blueprint.half());
+    let mut rightwards = left;
+    let mut leftwards = right;
+    #[unroll]
+    for index in 0..sites {
+        rightwards.enter(ahead.diagonal(index, blueprint), ahead.coupling_before(index));
+        let mirrored = comptime!(sites - 1 - index);
+        leftwards.enter(back.diagonal(mirrored, blueprint), back.coupling_after(mirrored));
+        if comptime!(index % GROUP == GROUP - 1) {
+            rightwards.rescale(rescaling(rightwards));
+            leftwards.rescale(rescaling(leftwards));
+        }
+    }
+    (rightwards, leftwards)
+}
