@@ -140,15 +140,7 @@ fn resolve_half(
     let sites = comptime!(blueprint.half());
     let half = Half::read(tile, slot, before, blueprint);
     let mut states = Array::<f32>::new(comptime!(4 * sites as usize));
-    let mut left = left;
-    #[unroll]
-    for site in 0..sites {
-        left.enter(half.diagonal(site, blueprint), half.coupling_before(site));
-        keep(&mut states, site, left);
-        if comptime!(site % GROUP == GROUP - 1) {
-            left.rescale(rescaling(left));
-        }
-    }
+    half.keep_left_states(&mut states, left, blueprint);
     // The same slots, which the compiler cannot know: else it would keep the entries beside the states.
     let again = slot + GROUP * rounds(0u32, blueprint);
     let mut right = right;

@@ -3,6 +3,7 @@
 use cubecl::prelude::*;
 
 use crate::blueprint::{Blueprint, GROUP};
+use crate::chunk::keep;
 use crate::complex::{Complex, recur};
 use crate::projective::{Pair, rescaling};
 use crate::tile::Tile;
@@ -107,6 +108,24 @@ impl Half {
             }
         }
         chunk
+    }
+
+    /// Keeps the left states after each of these sites in `states`, from the one before them, which has crossed the coupling there.
+    pub(crate) fn keep_left_states(
+        &self,
+        states: &mut Array<f32>,
+        left: Pair,
+        #[comptime] blueprint: Blueprint,
+    ) {
+        let mut left = left;
+        #[unroll]
+        for site in 0..blueprint.half() {
+            left.enter(self.diagonal(site, blueprint), self.coupling_before(site));
+            keep(states, site, left);
+            if comptime!(site % GROUP == GROUP - 1) {
+                left.rescale(rescaling(left));
+            }
+        }
     }
 
     /// Couplings that are exactly zero.

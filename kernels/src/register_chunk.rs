@@ -6,7 +6,7 @@
 use cubecl::prelude::*;
 
 use crate::blueprint::{Blueprint, GROUP};
-use crate::chunk::{keep, kept};
+use crate::chunk::kept;
 use crate::complex::Complex;
 use crate::half::{Half, sweep_halves};
 use crate::operands::Operands;
@@ -225,15 +225,7 @@ fn resolve_half(
 ) -> bool {
     let sites = comptime!(blueprint.half());
     let mut states = Array::<f32>::new(comptime!(4 * sites as usize));
-    let mut left = left;
-    #[unroll]
-    for site in 0..sites {
-        left.enter(half.diagonal(site, blueprint), half.coupling_before(site));
-        keep(&mut states, site, left);
-        if comptime!(site % GROUP == GROUP - 1) {
-            left.rescale(rescaling(left));
-        }
-    }
+    half.keep_left_states(&mut states, left, blueprint);
     let mut right = right;
     let mut reliable = true.runtime();
     #[unroll]
