@@ -128,6 +128,30 @@ impl Half {
         }
     }
 
+    /// Exchanges the entries of two halves, but not what is before them.
+    pub(crate) fn exchange(&mut self, other: &mut Half, #[comptime] blueprint: Blueprint) {
+        #[unroll]
+        for index in 0..blueprint.half() {
+            let index = comptime!(index as usize);
+            let re = self.re[index];
+            self.re[index] = other.re[index];
+            other.re[index] = re;
+            let k = self.couplings[index];
+            self.couplings[index] = other.couplings[index];
+            other.couplings[index] = k;
+            if comptime!(blueprint.complex_diagonal) {
+                let im = self.im[index];
+                self.im[index] = other.im[index];
+                other.im[index] = im;
+            }
+        }
+    }
+
+    /// The coupling on the right of the last site.
+    pub(crate) fn last_coupling(&self, #[comptime] blueprint: Blueprint) -> f32 {
+        self.coupling_after(comptime!(blueprint.half() - 1))
+    }
+
     /// Couplings that are exactly zero.
     pub(crate) fn cuts(&self, #[comptime] blueprint: Blueprint) -> u32 {
         let mut zeros = 0u32;
@@ -137,6 +161,28 @@ impl Half {
         }
         zeros
     }
+}
+
+/// Couplings between two sites of a chunk that are exactly zero.
+#[cube]
+pub(crate) fn cuts_inside(first: &Half, second: &Half, #[comptime] blueprint: Blueprint) -> u32 {
+    let cuts = first.cuts(blueprint) + second.cuts(blueprint);
+    // The coupling to the next chunk is none of its own.
+    cuts - select(second.last_coupling(blueprint) == 0.0, 1u32, 0u32)
+}
+
+/// The transfer matrix of the chunk of two halves, where none of its couplings cuts it.
+#[cube]
+pub(crate) fn summarise_halves(
+    first: &mut Half,
+    second: &mut Half,
+    #[comptime] blueprint: Blueprint,
+) -> Transfer {
+    // Nothing enters the first site.
+    first.before = 0.0f32.runtime();
+    second.before = first.last_coupling(blueprint);
+    let chunk = first.extend(Transfer::site(Complex::one()), true, blueprint);
+    second.extend(chunk, false, blueprint)
 }
 
 /// A left state swept through the half `ahead` of it, and a right state through the half `back` of it.

@@ -7,8 +7,7 @@ use cubecl::prelude::*;
 
 use crate::blueprint::{Blueprint, GROUP};
 use crate::chunk::kept;
-use crate::complex::Complex;
-use crate::half::{Half, sweep_halves};
+use crate::half::{Half, cuts_inside, summarise_halves, sweep_halves};
 use crate::operands::Operands;
 use crate::place::{Place, is_full};
 use crate::projective::{Pair, canonicalise, choose_pair, cross_coupling, rescaling};
@@ -64,44 +63,23 @@ impl RegisterChunk {
 
     /// Exchanges the halves.
     fn take_turns(&mut self, #[comptime] blueprint: Blueprint) {
-        #[unroll]
-        for index in 0..blueprint.half() {
-            let index = comptime!(index as usize);
-            let re = self.first.re[index];
-            self.first.re[index] = self.second.re[index];
-            self.second.re[index] = re;
-            let k = self.first.couplings[index];
-            self.first.couplings[index] = self.second.couplings[index];
-            self.second.couplings[index] = k;
-            if comptime!(blueprint.complex_diagonal) {
-                let im = self.first.im[index];
-                self.first.im[index] = self.second.im[index];
-                self.second.im[index] = im;
-            }
-        }
+        self.first.exchange(&mut self.second, blueprint);
     }
 
     /// The coupling between the halves.
     pub(crate) fn coupling_between(&self, #[comptime] blueprint: Blueprint) -> f32 {
-        self.first.coupling_after(comptime!(blueprint.half() - 1))
+        self.first.last_coupling(blueprint)
     }
 
     /// The coupling on the right of the chunk.
     pub(crate) fn coupling_after(&self, #[comptime] blueprint: Blueprint) -> f32 {
-        self.second.coupling_after(comptime!(blueprint.half() - 1))
+        self.second.last_coupling(blueprint)
     }
 
     /// The transfer matrix of this chunk, and whether it is right, as [`crate::chunk::summarise`] gives it.
     pub(crate) fn summarise(&mut self, padding: u32, #[comptime] blueprint: Blueprint) -> (Transfer, bool) {
-        let after = self.coupling_after(blueprint);
-        let cuts = self.first.cuts(blueprint) + self.second.cuts(blueprint);
-        // Nothing enters the first site.
-        self.first.before = 0.0f32.runtime();
-        self.second.before = self.coupling_between(blueprint);
-        let first = self.first.extend(Transfer::site(Complex::one()), true, blueprint);
-        let chunk = self.second.extend(first, false, blueprint);
-        // The coupling to the next chunk is none of its own.
-        (chunk, cuts - select(after == 0.0, 1u32, 0u32) <= padding)
+        let whole = cuts_inside(&self.first, &self.second, blueprint) <= padding;
+        (summarise_halves(&mut self.first, &mut self.second, blueprint), whole)
     }
 
     /// Sweeps through the chunk from both edges, for a chunk without a cut.
@@ -190,7 +168,13 @@ impl RegisterChunk {
 
 /// Reads the sites that this unit moves.
 #[cube]
-fn fetch(half: &mut Half, operands: &Operands, mover: Mover, full: bool, #[comptime] blueprint: Blueprint) {
+pub(crate) fn fetch(
+    half: &mut Half,
+    operands: &Operands,
+    mover: Mover,
+    full: bool,
+    #[comptime] blueprint: Blueprint,
+) {
     if full {
         #[unroll]
         for round in 0..blueprint.half() {

@@ -6,10 +6,11 @@ use crate::blueprint::{Blueprint, Compiler};
 use crate::error::BkError;
 use crate::options::BkOptions;
 use crate::problem::BkProblem;
-use crate::routines::{Layout, Routine, Strategy, resolve_strategy};
+use crate::routines::{InRegisters, Layout, Routine, Strategy, resolve_strategy};
 
 /// A chunk as long as the forward pass's would leave too few registers.
-const BACKWARD: Layout = Layout { chunk: 16, units: 256, largest: 512, in_registers: false, alone: 0 };
+const BACKWARD: Layout =
+    Layout { chunk: 16, units: 256, largest: 512, in_registers: InRegisters::Always, alone: 0 };
 
 /// The compile-time parameters of a kernel of the backward pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -54,9 +55,10 @@ impl GradientBlueprint {
 
     /// Bytes of shared memory that a cube takes.
     pub(crate) fn shared_bytes(&self) -> usize {
-        // The cotangent is two arrays more than the matrix.
-        let Blueprint { units, .. } = self.base;
-        let cotangent = u64::from(units).saturating_mul(2 * 4 * u64::from(self.base.pitch()));
+        let Blueprint { units, in_registers, .. } = self.base;
+        // In shared memory the cotangent is two arrays more than the matrix.
+        let arrays = if in_registers { 0 } else { 2 };
+        let cotangent = u64::from(units).saturating_mul(arrays * 4 * u64::from(self.base.pitch()));
         self.base.shared_bytes().saturating_add(usize::try_from(cotangent).unwrap_or(usize::MAX))
     }
 }

@@ -9,17 +9,17 @@ use crate::complex::{
 };
 use crate::gradient::affine::{Affine, add};
 use crate::gradient::blueprint::GradientBlueprint;
+use crate::gradient::chunk::{GradientChunk, GradientChunkExpand};
 use crate::gradient::running::{
     Mapping, RESCALE, Running, add_site, advance, advance_right, cross_sum, finish_map, keep, kept, map_left,
     map_right, rescale, state_left, state_right,
 };
 use crate::gradient::sites::Sites;
-use crate::gradient::tile::GradientTile;
 use crate::operands::Operands;
 use crate::place::Place;
 use crate::projective::{Pair, canonicalise, cross_coupling};
 use crate::resolvent::Finish;
-use crate::tile::{chunk_slot, rounds};
+use crate::tile::rounds;
 
 /// Groups of a chunk, as a number that no compiler unrolls a loop for.
 #[cube]
@@ -29,8 +29,8 @@ pub(crate) fn groups(#[comptime] blueprint: GradientBlueprint) -> u32 {
 
 /// The states at the far edges of this unit's chunk from those at its near ones, canonical as these.
 #[cube]
-pub(crate) fn sweep_with_care(
-    tile: &GradientTile,
+pub(crate) fn sweep_with_care<C: GradientChunk>(
+    chunk: &C,
     operands: &Operands,
     place: Place,
     left: Pair,
@@ -41,9 +41,9 @@ pub(crate) fn sweep_with_care(
     let mut rightwards = left;
     let mut leftwards = right;
     for group in 0..groups {
-        rightwards = state_right(rightwards, &Sites::read(tile, operands, place, group, blueprint));
+        rightwards = state_right(rightwards, &Sites::read::<C>(chunk, operands, place, group, blueprint));
         let mirrored = groups - 1 - group;
-        leftwards = state_left(leftwards, &Sites::read(tile, operands, place, mirrored, blueprint));
+        leftwards = state_left(leftwards, &Sites::read::<C>(chunk, operands, place, mirrored, blueprint));
     }
     (canonicalise(rightwards), canonicalise(leftwards))
 }
@@ -52,8 +52,8 @@ pub(crate) fn sweep_with_care(
 /// states at its far edges.
 #[cube]
 #[allow(clippy::too_many_arguments, reason = "kernel state is passed flat")]
-pub(crate) fn map_with_care(
-    tile: &GradientTile,
+pub(crate) fn map_with_care<C: GradientChunk>(
+    chunk: &C,
     operands: &Operands,
     place: Place,
     left: Pair,
@@ -66,9 +66,9 @@ pub(crate) fn map_with_care(
     let mut rightwards = Mapping::start(left);
     let mut leftwards = Mapping::start(right);
     for group in 0..groups {
-        rightwards = map_right(rightwards, &Sites::read(tile, operands, place, group, blueprint));
+        rightwards = map_right(rightwards, &Sites::read::<C>(chunk, operands, place, group, blueprint));
         let mirrored = groups - 1 - group;
-        leftwards = map_left(leftwards, &Sites::read(tile, operands, place, mirrored, blueprint));
+        leftwards = map_left(leftwards, &Sites::read::<C>(chunk, operands, place, mirrored, blueprint));
     }
     (finish_map(rightwards, right_second), finish_map(leftwards, left_second))
 }
@@ -77,8 +77,8 @@ pub(crate) fn map_with_care(
 /// left side is swept again for each group: kept, it would be registers that the quick path could not have.
 #[cube]
 #[allow(clippy::too_many_arguments, reason = "kernel state is passed flat")]
-pub(crate) fn resolve_with_care(
-    tile: &mut GradientTile,
+pub(crate) fn resolve_with_care<C: GradientChunk>(
+    chunk: &mut C,
     operands: &Operands,
     place: Place,
     left: Running,
@@ -93,10 +93,10 @@ pub(crate) fn resolve_with_care(
         let group = groups - 1 - step;
         let mut start = left;
         for before in 0..group {
-            start = advance_right(start, &Sites::read(tile, operands, place, before, blueprint));
+            start = advance_right(start, &Sites::read::<C>(chunk, operands, place, before, blueprint));
         }
-        let sites = Sites::read(tile, operands, place, group, blueprint);
-        let (next, part) = resolve_group(tile, group, start, right, &sites, finish, blueprint);
+        let sites = Sites::read::<C>(chunk, operands, place, group, blueprint);
+        let (next, part) = resolve_group::<C>(chunk, group, start, right, &sites, finish, blueprint);
         right = next;
         sum = add(sum, part);
     }
@@ -105,8 +105,8 @@ pub(crate) fn resolve_with_care(
 
 /// The gradients of a group from the left side before it and the right side after it, and the right side before it.
 #[cube]
-fn resolve_group(
-    tile: &mut GradientTile,
+fn resolve_group<C: GradientChunk>(
+    chunk: &mut C,
     group: u32,
     start: Running,
     end: Running,
@@ -128,7 +128,6 @@ fn resolve_group(
             }
         }
     }
-    let slot = chunk_slot(UNIT_POS, comptime!(blueprint.base)) + group * GROUP;
     let mut right = end;
     let mut sum = Complex::zero();
     #[unroll]
@@ -142,7 +141,7 @@ fn resolve_group(
         let k = sites.coupling_after(index);
         let after = restart_at_cut(right, k);
         let (s, kappa) = resolve_site(before, after, d, k_before, k, h, finish, blueprint);
-        tile.put(slot + index, s, kappa, blueprint);
+        chunk.put(group, index, s, kappa, blueprint);
         sum = add(sum, s);
         right = advance(right, d, k, h);
         if comptime!(index % RESCALE == 0) {

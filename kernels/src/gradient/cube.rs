@@ -7,14 +7,14 @@ use crate::complex::{Complex, choose, multiply};
 use crate::gradient::affine::{Affine, scan_affine};
 use crate::gradient::blueprint::GradientBlueprint;
 use crate::gradient::careful::{map_with_care, resolve_with_care};
-use crate::gradient::fraction::{Fraction, Mapped, map_chunk, ratio_of, ratio_over};
+use crate::gradient::chunk::{GradientChunk, GradientChunkExpand};
+use crate::gradient::fraction::{Fraction, Mapped, ratio_of, ratio_over};
 use crate::gradient::multi_cube::carried_over;
 use crate::gradient::operands::CotangentLayout;
-use crate::gradient::resolve::resolve;
 use crate::gradient::running::Running;
 use crate::gradient::states::{ChunkStates, chunk_states, read_kept_states};
 use crate::gradient::sums::sum_over_cube;
-use crate::gradient::tile::{GradientTile, Gradients};
+use crate::gradient::write::Gradients;
 use crate::operands::Operands;
 use crate::place::Place;
 use crate::resolvent::Finish;
@@ -25,7 +25,7 @@ use crate::routines::cube::place_of_cube;
 /// `edges`.
 #[cube(launch_unchecked, address_type = "dynamic")]
 #[allow(clippy::too_many_arguments, reason = "one argument for each buffer")]
-pub(crate) fn gradient_kernel<V: Size>(
+pub(crate) fn gradient_kernel<V: Size, C: GradientChunk>(
     operands: &Operands,
     cotangent: &Array<Vector<f32, V>>,
     layout: CotangentLayout,
@@ -46,12 +46,12 @@ pub(crate) fn gradient_kernel<V: Size>(
     let place = place_from_end(cubes, tiles, base);
     let mut mail = SharedMemory::<f32>::new(comptime!(blueprint.base.mail() as usize));
     let kept = read_kept_states(operands, place, states, blueprint);
-    let mut tile = GradientTile::load::<V>(operands, cotangent, layout, place, blueprint);
-    let (chunk, segment) = chunk_states::<V>(
-        &mut tile, &kept, operands, cotangent, layout, place, edges, tiles, finish, &mut mail, blueprint,
+    let mut chunk = C::load::<V>(operands, cotangent, layout, place, &mut mail, blueprint);
+    let (ends, segment) = chunk_states::<V, C>(
+        &mut chunk, &kept, operands, cotangent, layout, place, edges, tiles, finish, &mut mail, blueprint,
     );
     let before = segment.couplings[UNIT_POS as usize];
-    let maps = map(&tile, operands, place, before, &chunk, blueprint);
+    let maps = map::<C>(&mut chunk, operands, place, before, &ends, blueprint);
     let scanned = scan_affine(maps.rightwards, maps.leftwards, &segment, &mut mail, base);
     let (at_left_end, at_right_end) = carried_over(carried, blueprint);
     let from_left = scanned.reaching_from_left(at_left_end, &mail, base);
@@ -60,18 +60,18 @@ pub(crate) fn gradient_kernel<V: Size>(
     let mut sum = Complex::zero();
     let mut done = false.runtime();
     if maps.ordinary {
-        let (left, middle, right) = sides(before, &chunk, &maps.middle, from_left, from_right);
-        let (part, ordinary) = resolve(&mut tile, before, left, middle, right, blueprint);
+        let (left, middle, right) = sides(before, &ends, &maps.middle, from_left, from_right);
+        let (part, ordinary) = chunk.resolve(before, left, middle, right, blueprint);
         sum = part;
         done = ordinary;
     }
     if !done {
-        let left = Running::new(chunk.left, from_left);
-        let right = Running::new(chunk.right, from_right);
-        sum = resolve_with_care(&mut tile, operands, place, left, right, finish, blueprint);
+        let left = Running::new(ends.left, from_left);
+        let right = Running::new(ends.right, from_right);
+        sum = resolve_with_care::<C>(&mut chunk, operands, place, left, right, finish, blueprint);
     }
     sync_cube();
-    tile.store(gradients, operands, place, blueprint);
+    chunk.store(gradients, operands, place, &mut mail, blueprint);
     if comptime!(blueprint.wanted.z) {
         let total = sum_over_cube(sum, &mut mail, base.units);
         if UNIT_POS == 0 {
@@ -96,15 +96,15 @@ fn place_from_end(cubes: usize, tiles: usize, #[comptime] blueprint: Blueprint) 
 #[cube]
 fn sides(
     before: f32,
-    chunk: &ChunkStates,
+    ends: &ChunkStates,
     middle: &Mapped,
     from_left: Complex,
     from_right: Complex,
 ) -> (Fraction, Fraction, Fraction) {
     // Nothing comes over a cut, not even a NaN.
     let from_left = choose(before == 0.0, Complex::zero(), from_left);
-    let (left, from_scale) = ratio_over(chunk.left, before);
-    let (right, to_scale) = ratio_of(chunk.right);
+    let (left, from_scale) = ratio_over(ends.left, before);
+    let (right, to_scale) = ratio_of(ends.right);
     (
         Fraction::new(left, multiply(from_scale, from_left)),
         middle.at(from_left),
@@ -124,22 +124,22 @@ pub(crate) struct Maps {
 }
 
 #[cube]
-pub(crate) fn map(
-    tile: &GradientTile,
+pub(crate) fn map<C: GradientChunk>(
+    chunk: &mut C,
     operands: &Operands,
     place: Place,
     before: f32,
-    chunk: &ChunkStates,
+    ends: &ChunkStates,
     #[comptime] blueprint: GradientBlueprint,
 ) -> Maps {
-    let ChunkStates { left, right, right_second, left_second, whole } = *chunk;
-    let quick = map_chunk(tile, before, left, right, right_second, left_second, blueprint);
+    let ChunkStates { left, right, right_second, left_second, whole } = *ends;
+    let quick = chunk.map(before, left, right, right_second, left_second, blueprint);
     let mut rightwards = quick.rightwards;
     let mut leftwards = quick.leftwards;
     let ordinary = whole & quick.ordinary;
     if !ordinary {
         let (to_right, to_left) =
-            map_with_care(tile, operands, place, left, right, right_second, left_second, blueprint);
+            map_with_care::<C>(chunk, operands, place, left, right, right_second, left_second, blueprint);
         rightwards = to_right;
         leftwards = to_left;
     }

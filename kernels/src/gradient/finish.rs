@@ -2,30 +2,29 @@
 
 use cubecl::prelude::*;
 
-use crate::blueprint::GROUP;
+use crate::blueprint::{Blueprint, GROUP};
 use crate::complex::{
     Complex, choose, exponent_of, is_not_finite, multiply, power_of_two_for, read_complex, scale, subtract,
     write_complex,
 };
 use crate::gradient::blueprint::GradientBlueprint;
 use crate::gradient::careful::groups;
-use crate::gradient::fraction::{entered_over, ratio_over, reciprocal, without};
+use crate::gradient::chunk::{GradientChunk, GradientChunkExpand};
+use crate::gradient::fraction::{reciprocal, without};
 use crate::gradient::operands::{CotangentLayout, cotangent_at};
 use crate::gradient::running::{state_left, state_right};
-use crate::gradient::sites::{Sites, site_of_group};
-use crate::gradient::tile::GradientTile;
+use crate::gradient::sites::{HalfSites, Sites, site_of_group};
 use crate::half::Half;
 use crate::operands::Operands;
 use crate::place::Place;
 use crate::projective::{Pair, cross_coupling, enter_site, normalise, read_pair, write_pair};
 use crate::resolvent::Finish;
-use crate::tile::{chunk_slot, rounds};
 
 /// Replaces `h` at every site of this unit's chunk, between its left and its right state.
 #[cube]
 #[allow(clippy::too_many_arguments, reason = "kernel state is passed flat")]
-pub(crate) fn pass_through_finish<V: Size>(
-    tile: &mut GradientTile,
+pub(crate) fn pass_through_finish<V: Size, C: GradientChunk>(
+    chunk: &mut C,
     operands: &Operands,
     cotangent: &Array<Vector<f32, V>>,
     layout: CotangentLayout,
@@ -39,7 +38,7 @@ pub(crate) fn pass_through_finish<V: Size>(
 ) {
     let mut done = false.runtime();
     if whole {
-        done = finish_quickly(tile, before, left, right, finish.max_magnitude, blueprint);
+        done = chunk.finish(before, left, right, finish.max_magnitude, blueprint);
     }
     if !done {
         let groups = groups(blueprint);
@@ -48,90 +47,83 @@ pub(crate) fn pass_through_finish<V: Size>(
             let group = groups - 1 - step;
             let mut start = left;
             for before in 0..group {
-                start = state_right(start, &Sites::read(tile, operands, place, before, blueprint));
+                start = state_right(start, &Sites::read::<C>(chunk, operands, place, before, blueprint));
             }
-            // The tile may have been written to.
+            // Those of the chunk may have been replaced.
             let (row, site) = site_of_group(place, group, blueprint);
-            let slot = chunk_slot(UNIT_POS, comptime!(blueprint.base)) + group * GROUP;
             #[unroll]
             for index in 0..GROUP {
                 let site = site + comptime!(index as usize);
                 let h = cotangent_at::<V>(cotangent, layout, operands.batch, operands.n, row, site);
-                tile.put_cotangent(slot + index, h);
+                chunk.put_cotangent(group, index, h, blueprint);
             }
-            let sites = Sites::read(tile, operands, place, group, blueprint);
-            finish_group(tile, slot, start, right, &sites, finish.max_magnitude, blueprint);
+            let sites = Sites::read::<C>(chunk, operands, place, group, blueprint);
+            finish_group::<C>(chunk, group, start, right, &sites, finish.max_magnitude, blueprint);
             right = state_left(right, &sites);
         }
     }
 }
 
-/// By ratios, and whether all of them can be relied on.
+/// The ratio of a left state after the half.
 #[cube]
-fn finish_quickly(
-    tile: &mut GradientTile,
-    before: f32,
-    left: Pair,
-    right: Pair,
-    max_magnitude: f32,
-    #[comptime] blueprint: GradientBlueprint,
-) -> bool {
-    let base = comptime!(blueprint.base);
-    let sites = comptime!(blueprint.base.half());
-    let own = chunk_slot(UNIT_POS, base);
-    let (start, _) = ratio_over(left, before);
-    let (mut right, _) = ratio_over(right, tile.matrix.coupling_after(UNIT_POS, base));
-    let mut ordinary = true.runtime();
-    for step in rounds(0u32, base)..rounds(2u32, base) {
-        let is_first = step == 1;
-        let slot = own + (1 - step) * sites;
-        // To the middle for the second half, which comes first.
-        let mut ratio = start;
-        for _ in step..rounds(1u32, base) {
-            let half = Half::read(&tile.matrix, own, before, base);
-            #[unroll]
-            for site in 0..sites {
-                let k = half.coupling_before(site);
-                let (next, _) = reciprocal(without(half.diagonal(site, base), k, ratio));
-                ratio = next;
-            }
-        }
-        let half = Half::read(&tile.matrix, slot, entered_over(&tile.matrix, slot, is_first, before), base);
-        let mut pivots = Array::<f32>::new(comptime!(2 * sites as usize));
-        #[unroll]
-        for site in 0..sites {
-            let pivot = without(half.diagonal(site, base), half.coupling_before(site), ratio);
-            write_complex(&mut pivots, comptime!(2 * site as usize).runtime(), pivot);
-            let (next, is_ordinary) = reciprocal(pivot);
-            ratio = next;
-            ordinary &= is_ordinary;
-        }
-        #[unroll]
-        for back in 0..sites {
-            let site = comptime!(sites - 1 - back);
-            let k = half.coupling_after(site);
-            let pivot = read_complex(&pivots, comptime!(2 * site as usize).runtime());
-            let determinant = without(pivot, k, right);
-            let (_, is_ordinary) = reciprocal(determinant);
-            ordinary &= is_ordinary;
-            let h = tile.cotangent(slot + site);
-            tile.put_cotangent(
-                slot + site,
-                through_finish(h, Complex::one(), determinant, max_magnitude, blueprint),
-            );
-            let (next, is_ordinary) = reciprocal(without(half.diagonal(site, base), k, right));
-            right = next;
-            ordinary &= is_ordinary;
-        }
+pub(crate) fn ratio_after(half: &Half, ratio: Complex, #[comptime] blueprint: Blueprint) -> Complex {
+    let mut ratio = ratio;
+    #[unroll]
+    for site in 0..blueprint.half() {
+        let pivot = without(half.diagonal(site, blueprint), half.coupling_before(site), ratio);
+        let (next, _) = reciprocal(pivot);
+        ratio = next;
     }
-    ordinary
+    ratio
 }
 
-/// The cotangents of a group in `slot` from the left state before it and the right state after it.
+/// Replaces `h` of a half, between the ratios of the states on both sides of it; returns that of the right state before it, and
+/// whether all can be relied on.
 #[cube]
-fn finish_group(
-    tile: &mut GradientTile,
-    slot: u32,
+pub(crate) fn finish_half(
+    sites: &mut HalfSites,
+    left: Complex,
+    right: Complex,
+    max_magnitude: f32,
+    #[comptime] blueprint: GradientBlueprint,
+) -> (Complex, bool) {
+    let base = comptime!(blueprint.base);
+    let count = comptime!(blueprint.base.half());
+    let mut pivots = Array::<f32>::new(comptime!(2 * count as usize));
+    let mut ratio = left;
+    let mut ordinary = true.runtime();
+    #[unroll]
+    for site in 0..count {
+        let half = &sites.matrix;
+        let pivot = without(half.diagonal(site, base), half.coupling_before(site), ratio);
+        write_complex(&mut pivots, comptime!(2 * site as usize).runtime(), pivot);
+        let (next, is_ordinary) = reciprocal(pivot);
+        ratio = next;
+        ordinary &= is_ordinary;
+    }
+    let mut right = right;
+    #[unroll]
+    for back in 0..count {
+        let site = comptime!(count - 1 - back);
+        let k = sites.matrix.coupling_after(site);
+        let pivot = read_complex(&pivots, comptime!(2 * site as usize).runtime());
+        let determinant = without(pivot, k, right);
+        let (_, is_ordinary) = reciprocal(determinant);
+        ordinary &= is_ordinary;
+        let h = through_finish(sites.h.at(site), Complex::one(), determinant, max_magnitude, blueprint);
+        sites.h.set(site, h);
+        let (next, is_ordinary) = reciprocal(without(sites.matrix.diagonal(site, base), k, right));
+        right = next;
+        ordinary &= is_ordinary;
+    }
+    (right, ordinary)
+}
+
+/// The cotangents of a group from the left state before it and the right state after it.
+#[cube]
+fn finish_group<C: GradientChunk>(
+    chunk: &mut C,
+    group: u32,
     start: Pair,
     end: Pair,
     sites: &Sites,
@@ -157,7 +149,7 @@ fn finish_group(
         let denominator =
             subtract(multiply(including.x, crossed.x), scale(k, multiply(including.y, crossed.y)));
         let h = through_finish(sites.cotangent(index), numerator, denominator, max_magnitude, blueprint);
-        tile.put_cotangent(slot + index, h);
+        chunk.put_cotangent(group, index, h, blueprint);
         right = enter_site(crossed, sites.diagonal(index), k);
     }
 }

@@ -17,11 +17,9 @@ use crate::complex::{
     Complex, choose, conjugate, invert, is_not_finite, multiply, norm, quick_reciprocal, scale,
 };
 use crate::gradient::affine::{Affine, add};
-use crate::gradient::blueprint::GradientBlueprint;
-use crate::gradient::tile::GradientTile;
+use crate::gradient::sites::HalfSites;
 use crate::half::Half;
 use crate::projective::{Pair, choose_pair, has_second};
-use crate::tile::{Tile, chunk_slot, rounds};
 
 /// Bits of 2^-60, and how far those of 2^60 are from them: pivots and determinants whose square lies between need no
 /// care, for the squares of their reciprocals stay in the range of float32 too.
@@ -96,51 +94,35 @@ fn state_of(ratio: Complex) -> Pair {
     choose_pair(second, Pair::new(invert(ratio), Complex::one()), Pair::new(Complex::one(), ratio))
 }
 
-/// The states at the far edges of this unit's chunk from those at its near ones, canonical as these, and whether they
-/// can be relied on.
+/// Ratios of a left state swept through the half `ahead` of it, and of a right state through the half `back` of it.
 #[cube]
-pub(crate) fn sweep_chunk(
-    tile: &Tile,
-    before: f32,
-    left: Pair,
-    right: Pair,
+pub(crate) fn sweep_ratios(
+    ahead: &Half,
+    back: &Half,
+    left: Complex,
+    right: Complex,
     #[comptime] blueprint: Blueprint,
-) -> (Pair, Pair, bool) {
+) -> (Complex, Complex) {
     let sites = comptime!(blueprint.half());
-    let own = chunk_slot(UNIT_POS, blueprint);
-    let (mut rightwards, _) = ratio_over(left, before);
-    let (mut leftwards, _) = ratio_over(right, tile.coupling_after(UNIT_POS, blueprint));
-    for half in rounds(0u32, blueprint)..rounds(2u32, blueprint) {
-        let (ahead, back) = halves(tile, own, half, before, blueprint);
-        #[unroll]
-        for index in 0..sites {
-            let pivot = without(ahead.diagonal(index, blueprint), ahead.coupling_before(index), rightwards);
-            rightwards = scale(quick_reciprocal(norm(pivot)), conjugate(pivot));
-            let index = comptime!(sites - 1 - index);
-            let pivot = without(back.diagonal(index, blueprint), back.coupling_after(index), leftwards);
-            leftwards = scale(quick_reciprocal(norm(pivot)), conjugate(pivot));
-        }
+    let mut rightwards = left;
+    let mut leftwards = right;
+    #[unroll]
+    for index in 0..sites {
+        let pivot = without(ahead.diagonal(index, blueprint), ahead.coupling_before(index), rightwards);
+        rightwards = scale(quick_reciprocal(norm(pivot)), conjugate(pivot));
+        let index = comptime!(sites - 1 - index);
+        let pivot = without(back.diagonal(index, blueprint), back.coupling_after(index), leftwards);
+        leftwards = scale(quick_reciprocal(norm(pivot)), conjugate(pivot));
     }
+    (rightwards, leftwards)
+}
+
+/// The canonical states of two swept ratios, and whether they can be relied on.
+#[cube]
+pub(crate) fn swept_states(rightwards: Complex, leftwards: Complex) -> (Pair, Pair, bool) {
     // A pivot that vanished has left a NaN.
     let ordinary = !is_not_finite(rightwards) & !is_not_finite(leftwards);
     (state_of(rightwards), state_of(leftwards), ordinary)
-}
-
-/// The half of the chunk that a sweep to the right is in, and the one that a sweep to the left is in.
-#[cube]
-fn halves(tile: &Tile, own: u32, half: u32, before: f32, #[comptime] blueprint: Blueprint) -> (Half, Half) {
-    let sites = comptime!(blueprint.half());
-    let ahead = own + half * sites;
-    let back = own + (1 - half) * sites;
-    let entered = entered_over(tile, ahead, half == 0, before);
-    (Half::read(tile, ahead, entered, blueprint), Half::read(tile, back, 0.0f32.runtime(), blueprint))
-}
-
-/// The coupling on the left of the half in `slot`.
-#[cube]
-pub(crate) fn entered_over(tile: &Tile, slot: u32, is_first: bool, before: f32) -> f32 {
-    let inside = tile.coupling(select(is_first, slot, slot - 1));
-    select(is_first, before, inside)
 }
 
 /// A side in the middle of a chunk as the image of the sum at its start.
@@ -156,7 +138,7 @@ pub(crate) struct Mapped {
 
 #[cube]
 impl Mapped {
-    fn start(state: Pair, k: f32) -> Mapped {
+    pub(crate) fn start(state: Pair, k: f32) -> Mapped {
         let (ratio, factor) = ratio_over(state, k);
         Mapped { offset: Fraction::new(ratio, Complex::zero()), factor, pivot: Complex::one() }
     }
@@ -193,49 +175,58 @@ pub(crate) struct ChunkMaps {
     pub(crate) ordinary: bool,
 }
 
-/// The affine maps of this unit's chunk between its two states; `right_second` and `left_second` are the scales of the
-/// states at its far edges.
+/// What is left of a chunk goes through the half `ahead` of it, and what is right through the half `back` of it; and whether
+/// all pivots are ordinary.
 #[cube]
-pub(crate) fn map_chunk(
-    tile: &GradientTile,
-    before: f32,
-    left: Pair,
-    right: Pair,
+pub(crate) fn map_halves(
+    rightwards: Mapped,
+    leftwards: Mapped,
+    ahead: &HalfSites,
+    back: &HalfSites,
+    #[comptime] blueprint: Blueprint,
+) -> (Mapped, Mapped, bool) {
+    let sites = comptime!(blueprint.half());
+    let mut rightwards = rightwards;
+    let mut leftwards = leftwards;
+    let mut ordinary = true.runtime();
+    #[unroll]
+    for index in 0..sites {
+        let matrix = &ahead.matrix;
+        let (next, is_ordinary) = map_site(
+            rightwards,
+            matrix.diagonal(index, blueprint),
+            matrix.coupling_before(index),
+            ahead.h.at(index),
+        );
+        rightwards = next;
+        ordinary &= is_ordinary;
+        let index = comptime!(sites - 1 - index);
+        let matrix = &back.matrix;
+        let (next, is_ordinary) = map_site(
+            leftwards,
+            matrix.diagonal(index, blueprint),
+            matrix.coupling_after(index),
+            back.h.at(index),
+        );
+        leftwards = next;
+        ordinary &= is_ordinary;
+    }
+    (rightwards, leftwards, ordinary)
+}
+
+/// The maps of a chunk from what went through both halves; `right_second` and `left_second` are the scales of the states at its
+/// far edges.
+#[cube]
+pub(crate) fn finish_maps(
+    rightwards: Mapped,
+    middle: Mapped,
+    leftwards: Mapped,
     right_second: bool,
     left_second: bool,
-    #[comptime] blueprint: GradientBlueprint,
+    ordinary: bool,
 ) -> ChunkMaps {
-    let base = comptime!(blueprint.base);
-    let sites = comptime!(blueprint.base.half());
-    let own = chunk_slot(UNIT_POS, base);
-    let mut rightwards = Mapped::start(left, before);
-    let mut leftwards = Mapped::start(right, tile.matrix.coupling_after(UNIT_POS, base));
-    let mut middle = rightwards;
-    let mut ordinary = true.runtime();
-    for half in rounds(0u32, base)..rounds(2u32, base) {
-        if half == 1 {
-            middle = rightwards;
-        }
-        let (ahead, back) = halves(&tile.matrix, own, half, before, base);
-        let slot = own + half * sites;
-        let mirrored = own + (1 - half) * sites;
-        #[unroll]
-        for index in 0..sites {
-            let d = ahead.diagonal(index, base);
-            let (next, is_ordinary) =
-                map_site(rightwards, d, ahead.coupling_before(index), tile.cotangent(slot + index));
-            rightwards = next;
-            ordinary &= is_ordinary;
-            let index = comptime!(sites - 1 - index);
-            let d = back.diagonal(index, base);
-            let (next, is_ordinary) =
-                map_site(leftwards, d, back.coupling_after(index), tile.cotangent(mirrored + index));
-            leftwards = next;
-            ordinary &= is_ordinary;
-        }
-    }
     let rightwards = rightwards.finish(right_second);
     let leftwards = leftwards.finish(left_second);
-    ordinary &= rightwards.is_finite() & leftwards.is_finite();
+    let ordinary = ordinary & rightwards.is_finite() & leftwards.is_finite();
     ChunkMaps { rightwards, leftwards, middle, ordinary }
 }

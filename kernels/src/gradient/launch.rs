@@ -7,10 +7,13 @@ use cubecl::server::Handle;
 use crate::error::BkError;
 use crate::gradient::approximate::approximate;
 use crate::gradient::blueprint::{GradientBlueprint, Wanted, resolve_backward};
+use crate::gradient::chunk::GradientChunk;
 use crate::gradient::cube::gradient_kernel;
 use crate::gradient::multi_cube::{CARRIED, MAPS, map_kernel, scan_maps_kernel};
 use crate::gradient::operands::BkGradientOperands;
-use crate::gradient::tile::GradientsLaunch;
+use crate::gradient::registers::GradientRegisters;
+use crate::gradient::tile::GradientTile;
+use crate::gradient::write::GradientsLaunch;
 use crate::kept::check_states;
 use crate::launch::{Call, PARTS, plan_routine};
 use crate::options::BkOptions;
@@ -64,7 +67,11 @@ pub fn bk_core_backward<R: Runtime>(
     let blueprint = GradientBlueprint { resumes: states > 0, ..blueprint };
     let forward = Call { client, problem, operands, options, blueprint: blueprint.base, states };
     let call = BackwardCall { forward, gradients, blueprint };
-    call.run(routine, &plan)?;
+    if blueprint.base.in_registers {
+        call.run::<GradientRegisters>(routine, &plan)?;
+    } else {
+        call.run::<GradientTile>(routine, &plan)?;
+    }
     Ok(routine)
 }
 
@@ -125,7 +132,7 @@ pub(crate) struct BackwardCall<'a, R: Runtime> {
 }
 
 impl<R: Runtime> BackwardCall<'_, R> {
-    fn run(&self, routine: Routine, plan: &CouplingPlan) -> Result<(), BkError> {
+    fn run<C: GradientChunk>(&self, routine: Routine, plan: &CouplingPlan) -> Result<(), BkError> {
         let BkProblem { batch, n, .. } = *self.forward.problem;
         let client = self.forward.client;
         let (cubes, tiles) = match routine {
@@ -159,14 +166,14 @@ impl<R: Runtime> BackwardCall<'_, R> {
         } else {
             z()
         };
-        let carried = if is_tiled { self.sums_at_edges(&edges, cubes, tiles) } else { z() };
-        self.launch(&targets, edges, carried, cubes, tiles);
+        let carried = if is_tiled { self.sums_at_edges::<C>(&edges, cubes, tiles) } else { z() };
+        self.launch::<C>(&targets, edges, carried, cubes, tiles);
         self.sum_over_batch(plan, &targets, cubes);
         Ok(())
     }
 
     /// What is carried over the edges of the tiles, `[B, tiles, CARRIED]`.
-    fn sums_at_edges(
+    fn sums_at_edges<C: GradientChunk>(
         &self,
         (edges, edges_length): &(Handle, usize),
         cubes: usize,
@@ -182,7 +189,7 @@ impl<R: Runtime> BackwardCall<'_, R> {
         // SAFETY: the kernels leave out cubes beyond the tiles of the batch and clamp every site; the buffers were
         // checked against the problem, and the scratch is sized here by the same counts.
         unsafe {
-            map_kernel::launch_unchecked::<R>(
+            map_kernel::launch_unchecked::<C, R>(
                 client,
                 self.forward.grid(cubes),
                 dim,
@@ -214,7 +221,7 @@ impl<R: Runtime> BackwardCall<'_, R> {
         (carried, cubes * CARRIED)
     }
 
-    fn launch(
+    fn launch<C: GradientChunk>(
         &self,
         targets: &Targets,
         (edges, edges_length): (Handle, usize),
@@ -229,7 +236,7 @@ impl<R: Runtime> BackwardCall<'_, R> {
         // SAFETY: the kernel leaves out cubes beyond `cubes` and clamps every row and site; the buffers were checked
         // against the problem or made for it, and those that are not wanted are not touched.
         unsafe {
-            gradient_kernel::launch_unchecked::<R>(
+            gradient_kernel::launch_unchecked::<C, R>(
                 self.forward.client,
                 self.forward.grid(cubes),
                 CubeDim::new_1d(self.blueprint.base.units),

@@ -27,7 +27,8 @@
 //! | file | content |
 //! |---|---|
 //! | `affine` | affine maps, their scan over the units of a cube |
-//! | `tile`, `sites` | sites in shared memory and in registers |
+//! | `chunk`, `staged`, `registers` | what is asked of a chunk, and the two places where it is kept: shared memory and registers |
+//! | `tile`, `sites`, `write` | sites in shared memory and in registers; where the gradients go |
 //! | `fraction`, `resolve` | the recursions in ratios of states, and the gradients of a chunk by them: nearly always |
 //! | `running`, `careful` | the same in the projective form, for chunks with cuts, or pivots out of range |
 //! | `cube`, `multi_cube` | a row within a cube; a row over several |
@@ -41,18 +42,22 @@ mod affine;
 mod approximate;
 mod blueprint;
 mod careful;
+mod chunk;
 mod cube;
 mod finish;
 mod fraction;
 mod launch;
 mod multi_cube;
 mod operands;
+mod registers;
 mod resolve;
 mod running;
 mod sites;
+mod staged;
 mod states;
 mod sums;
 mod tile;
+mod write;
 
 pub use launch::{bk_core_backward, plan_backward};
 pub use operands::{BkGradientOperands, Cotangent};

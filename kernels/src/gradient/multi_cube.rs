@@ -9,11 +9,11 @@ use cubecl::prelude::*;
 use crate::complex::{Complex, read_complex, write_complex};
 use crate::gradient::affine::{Affine, scan_affine, then};
 use crate::gradient::blueprint::GradientBlueprint;
+use crate::gradient::chunk::GradientChunk;
 use crate::gradient::cube::map;
 use crate::gradient::operands::CotangentLayout;
 use crate::gradient::running::in_scale;
 use crate::gradient::states::{chunk_states, read_kept_states};
-use crate::gradient::tile::GradientTile;
 use crate::halo::Halo;
 use crate::operands::Operands;
 use crate::projective::{Pair, has_second, read_pair};
@@ -106,7 +106,7 @@ pub(crate) fn carried_over(
 /// The affine maps of each tile, `[B, tiles, MAPS]`.
 #[cube(launch_unchecked, address_type = "dynamic")]
 #[allow(clippy::too_many_arguments, reason = "one argument for each buffer")]
-pub(crate) fn map_kernel<V: Size>(
+pub(crate) fn map_kernel<V: Size, C: GradientChunk>(
     operands: &Operands,
     cotangent: &Array<Vector<f32, V>>,
     layout: CotangentLayout,
@@ -124,12 +124,12 @@ pub(crate) fn map_kernel<V: Size>(
     let place = place_of_cube(tiles, comptime!(blueprint.base));
     let mut mail = SharedMemory::<f32>::new(comptime!(blueprint.base.mail() as usize));
     let kept = read_kept_states(operands, place, states, blueprint);
-    let mut tile = GradientTile::load::<V>(operands, cotangent, layout, place, blueprint);
-    let (chunk, segment) = chunk_states::<V>(
-        &mut tile, &kept, operands, cotangent, layout, place, edges, tiles, finish, &mut mail, blueprint,
+    let mut chunk = C::load::<V>(operands, cotangent, layout, place, &mut mail, blueprint);
+    let (states, segment) = chunk_states::<V, C>(
+        &mut chunk, &kept, operands, cotangent, layout, place, edges, tiles, finish, &mut mail, blueprint,
     );
     let before = segment.couplings[UNIT_POS as usize];
-    let own = map(&tile, operands, place, before, &chunk, blueprint);
+    let own = map::<C>(&mut chunk, operands, place, before, &states, blueprint);
     let base = comptime!(blueprint.base);
     let scanned = scan_affine(own.rightwards, own.leftwards, &segment, &mut mail, base);
     if UNIT_POS == 0 {

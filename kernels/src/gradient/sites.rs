@@ -2,46 +2,84 @@
 
 use cubecl::prelude::*;
 
-use crate::blueprint::GROUP;
+use crate::blueprint::{Blueprint, GROUP};
 use crate::complex::Complex;
 use crate::gradient::blueprint::GradientBlueprint;
-use crate::gradient::tile::GradientTile;
+use crate::gradient::chunk::{GradientChunk, GradientChunkExpand};
 use crate::group::Group;
+use crate::half::Half;
 use crate::operands::Operands;
 use crate::place::Place;
 use crate::routines::multi_cube::group_from_memory;
-use crate::tile::chunk_slot;
+
+/// `h` at consecutive sites.
+#[derive(CubeType)]
+pub(crate) struct Cotangents {
+    pub(crate) re: Array<f32>,
+    pub(crate) im: Array<f32>,
+}
+
+#[cube]
+impl Cotangents {
+    /// Of no sites yet.
+    pub(crate) fn new(#[comptime] sites: u32) -> Cotangents {
+        Cotangents {
+            re: Array::<f32>::new(comptime!(sites as usize)),
+            im: Array::<f32>::new(comptime!(sites as usize)),
+        }
+    }
+
+    pub(crate) fn at(&self, #[comptime] index: u32) -> Complex {
+        Complex::new(self.re[comptime!(index as usize)], self.im[comptime!(index as usize)])
+    }
+
+    pub(crate) fn set(&mut self, #[comptime] index: u32, h: Complex) {
+        self.re[comptime!(index as usize)] = h.re;
+        self.im[comptime!(index as usize)] = h.im;
+    }
+}
+
+/// Half a chunk.
+#[derive(CubeType)]
+pub(crate) struct HalfSites {
+    pub(crate) matrix: Half,
+    pub(crate) h: Cotangents,
+}
+
+#[cube]
+impl HalfSites {
+    /// No sites yet.
+    pub(crate) fn new(uniform_im: f32, #[comptime] blueprint: Blueprint) -> HalfSites {
+        HalfSites {
+            matrix: Half::new(uniform_im, blueprint),
+            h: Cotangents::new(comptime!(blueprint.half())),
+        }
+    }
+}
 
 /// `GROUP` consecutive sites.
 #[derive(CubeType)]
 pub(crate) struct Sites {
     matrix: Group,
-    h_re: Array<f32>,
-    h_im: Array<f32>,
+    h: Cotangents,
 }
 
 #[cube]
 impl Sites {
-    /// Group `group` of this unit's chunk. The matrix is read from global memory, since the tile may hold results
+    /// Group `group` of this unit's chunk. The matrix is read from global memory, since the chunk may hold results
     /// already.
-    pub(crate) fn read(
-        tile: &GradientTile,
+    pub(crate) fn read<C: GradientChunk>(
+        chunk: &C,
         operands: &Operands,
         place: Place,
         group: u32,
         #[comptime] blueprint: GradientBlueprint,
     ) -> Sites {
         let (row, site) = site_of_group(place, group, blueprint);
-        let slot = chunk_slot(UNIT_POS, comptime!(blueprint.base)) + group * GROUP;
-        let mut h_re = Array::<f32>::new(comptime!(GROUP as usize));
-        let mut h_im = Array::<f32>::new(comptime!(GROUP as usize));
-        #[unroll]
-        for index in 0..GROUP {
-            let h = tile.cotangent(slot + index);
-            h_re[comptime!(index as usize)] = h.re;
-            h_im[comptime!(index as usize)] = h.im;
+        Sites {
+            matrix: group_from_memory(operands, row, site, comptime!(blueprint.base)),
+            h: chunk.cotangents(group, blueprint),
         }
-        Sites { matrix: group_from_memory(operands, row, site, comptime!(blueprint.base)), h_re, h_im }
     }
 
     pub(crate) fn diagonal(&self, #[comptime] index: u32) -> Complex {
@@ -49,7 +87,7 @@ impl Sites {
     }
 
     pub(crate) fn cotangent(&self, #[comptime] index: u32) -> Complex {
-        Complex::new(self.h_re[comptime!(index as usize)], self.h_im[comptime!(index as usize)])
+        self.h.at(index)
     }
 
     pub(crate) fn coupling_after(&self, #[comptime] index: u32) -> f32 {

@@ -2,24 +2,22 @@
 
 use cubecl::prelude::*;
 
-use crate::chunk::is_whole;
 use crate::exchange::{from_left, from_right};
 use crate::gradient::blueprint::GradientBlueprint;
 use crate::gradient::careful::sweep_with_care;
+use crate::gradient::chunk::{GradientChunk, GradientChunkExpand};
 use crate::gradient::finish::pass_through_finish;
-use crate::gradient::fraction::sweep_chunk;
 use crate::gradient::multi_cube::{
     next_has_second, polished_left_end, polished_right_end, previous_has_second, scanned_ends,
 };
 use crate::gradient::operands::CotangentLayout;
-use crate::gradient::tile::GradientTile;
 use crate::halo::Halo;
 use crate::kept::KeptRow;
 use crate::operands::Operands;
 use crate::place::Place;
 use crate::projective::{Pair, canonicalise, choose_pair, has_second};
 use crate::resolvent::Finish;
-use crate::routines::cube::{padding, segment_of, summarise};
+use crate::routines::cube::{padding, segment_of};
 use crate::scan::scan;
 use crate::segment::Segment;
 
@@ -42,8 +40,8 @@ pub(crate) struct ChunkStates {
 /// tile may be read.
 #[cube]
 #[allow(clippy::too_many_arguments, reason = "kernel state is passed flat")]
-pub(crate) fn chunk_states<V: Size>(
-    tile: &mut GradientTile,
+pub(crate) fn chunk_states<V: Size, C: GradientChunk>(
+    chunk: &mut C,
     kept: &ChunkStates,
     operands: &Operands,
     cotangent: &Array<Vector<f32, V>>,
@@ -56,30 +54,30 @@ pub(crate) fn chunk_states<V: Size>(
     #[comptime] blueprint: GradientBlueprint,
 ) -> (ChunkStates, Segment) {
     let base = comptime!(blueprint.base);
-    let (chunk, segment) = if comptime!(blueprint.resumes) {
-        let whole = is_whole(&tile.matrix, padding(operands, place, base), base);
-        let segment = segment_of(operands, tile.matrix.coupling_after(UNIT_POS, base), place, base);
+    let (ends, segment) = if comptime!(blueprint.resumes) {
+        let whole = chunk.is_whole(padding(operands, place, base), blueprint);
+        let segment = segment_of(operands, chunk.coupling_after(blueprint), place, base);
         let ChunkStates { left, right, right_second, left_second, .. } = *kept;
         (ChunkStates { left, right, right_second, left_second, whole }, segment)
     } else {
-        scanned_states(tile, operands, place, edges, tiles, mail, blueprint)
+        scanned_states::<C>(chunk, operands, place, edges, tiles, mail, blueprint)
     };
     if comptime!(blueprint.finishes()) {
-        pass_through_finish::<V>(
-            tile,
+        pass_through_finish::<V, C>(
+            chunk,
             operands,
             cotangent,
             layout,
             place,
             segment.couplings[UNIT_POS as usize],
-            chunk.whole,
-            chunk.left,
-            chunk.right,
+            ends.whole,
+            ends.left,
+            ends.right,
             finish,
             blueprint,
         );
     }
-    (chunk, segment)
+    (ends, segment)
 }
 
 /// The states of this unit's chunk that the forward pass has kept, if it has. Read before the tile, so that no unit waits for
@@ -112,8 +110,8 @@ pub(crate) fn read_kept_states(
 
 /// Those of a scan, polished.
 #[cube]
-fn scanned_states(
-    tile: &GradientTile,
+fn scanned_states<C: GradientChunk>(
+    chunk: &mut C,
     operands: &Operands,
     place: Place,
     edges: &Array<f32>,
@@ -123,22 +121,22 @@ fn scanned_states(
 ) -> (ChunkStates, Segment) {
     let base = comptime!(blueprint.base);
     let halo = Halo::load(operands, place, base);
-    let (own, whole) = summarise(&tile.matrix, operands, place, base);
-    let segment = segment_of(operands, tile.matrix.coupling_after(UNIT_POS, base), place, base);
+    let (own, whole) = chunk.summarise(operands, place, blueprint);
+    let segment = segment_of(operands, chunk.coupling_after(blueprint), place, base);
     let before = segment.couplings[UNIT_POS as usize];
     let (left_end, right_end) = scanned_ends(edges, blueprint);
     let (left, right) = scan(own, &segment, left_end, right_end, mail, base);
     let (left, right) = (canonicalise(left), canonicalise(right));
-    let chunk =
-        polish(tile, operands, place, &halo, edges, tiles, before, whole, left, right, mail, blueprint);
-    (chunk, segment)
+    let ends =
+        polish::<C>(chunk, operands, place, &halo, edges, tiles, before, whole, left, right, mail, blueprint);
+    (ends, segment)
 }
 
 /// Replaces the scanned states by ones that a neighbour swept to this unit's edge: see `routines::cube`.
 #[cube]
 #[allow(clippy::too_many_arguments, reason = "kernel state is passed flat")]
-fn polish(
-    tile: &GradientTile,
+fn polish<C: GradientChunk>(
+    chunk: &mut C,
     operands: &Operands,
     place: Place,
     halo: &Halo,
@@ -152,9 +150,9 @@ fn polish(
     #[comptime] blueprint: GradientBlueprint,
 ) -> ChunkStates {
     let base = comptime!(blueprint.base);
-    let (mut rightwards, mut leftwards, ordinary) = sweep_chunk(&tile.matrix, before, left, right, base);
+    let (mut rightwards, mut leftwards, ordinary) = chunk.sweep(before, left, right, blueprint);
     if !(whole & ordinary) {
-        let (to_right, to_left) = sweep_with_care(tile, operands, place, left, right, blueprint);
+        let (to_right, to_left) = sweep_with_care::<C>(chunk, operands, place, left, right, blueprint);
         rightwards = to_right;
         leftwards = to_left;
     }

@@ -25,18 +25,26 @@ pub(crate) struct Layout {
     pub(crate) units: u32,
     /// Units of the largest cube, for rows that would else be divided over several and read twice.
     pub(crate) largest: u32,
-    /// Whether units keep their entries in registers where a driver gives little shared memory and cubes have to share it: a single
-    /// cube of a multiprocessor is sooner done with shared memory.
-    pub(crate) in_registers: bool,
+    /// When units keep their entries in registers where a driver gives little shared memory.
+    pub(crate) in_registers: InRegisters,
     /// Sites of the longest rows that a unit takes alone where there are few of them, 0 for none.
     pub(crate) alone: usize,
+}
+
+/// When units keep their entries in registers.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum InRegisters {
+    /// Where cubes have to share a multiprocessor: a single one is sooner done with shared memory.
+    WhereCubesShare,
+    /// For any batch.
+    Always,
 }
 
 /// Shorter chunks pay more for the butterfly, and polish over less than 16 sites: over 8 the worst error on Hermitian
 /// input near the real axis comes close to 70 units (see `METHODOLOGY.md`). Longer ones leave too few units to hide latency.
 /// More units would share fewer cubes a multiprocessor, and wait for each other at barriers.
 pub(crate) const FORWARD: Layout =
-    Layout { chunk: 32, units: 128, largest: 512, in_registers: true, alone: 16 };
+    Layout { chunk: 32, units: 128, largest: 512, in_registers: InRegisters::WhereCubesShare, alone: 16 };
 /// Units of the largest cube that keeps its entries in registers: for twice as many a multiprocessor has too few.
 const MOST_UNITS_IN_REGISTERS: u32 = 256;
 /// Units of the smallest cube; smaller ones leave lanes of a plane idle.
@@ -110,7 +118,7 @@ pub(crate) fn resolve_strategy(
         compiler,
         plane_size: strategy.plane_size.unwrap_or_else(|| uniform_plane_size(device)),
         complex_diagonal: problem.complex_diagonal,
-        in_registers: layout.in_registers && compiler == Compiler::SpirV,
+        in_registers: compiler == Compiler::SpirV,
         tiled: false,
         scans_tiles: false,
         keeps_states: false,
@@ -156,7 +164,8 @@ pub(crate) fn resolve_strategy(
         }
     }
     // A layout that is forced stays as it is for any batch.
-    if is_free && cubes(routine, problem, &blueprint) <= multiprocessors(device) {
+    let may_stage = is_free && layout.in_registers == InRegisters::WhereCubesShare;
+    if may_stage && cubes(routine, problem, &blueprint) <= multiprocessors(device) {
         let staged = Blueprint { in_registers: false, ..blueprint };
         if staged.shared_bytes() <= limit {
             blueprint = staged;

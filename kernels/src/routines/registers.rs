@@ -4,6 +4,7 @@ use cubecl::prelude::*;
 
 use crate::blueprint::{Blueprint, GROUP};
 use crate::chunk::{keep, kept};
+use crate::complex::Complex;
 use crate::exchange::from_both_sides;
 use crate::group::{Entries, Group, extend_by_group, resolve_group, sweep_left, sweep_right};
 use crate::halo::Halo;
@@ -79,12 +80,24 @@ pub(crate) fn summarise(
 ) -> (Transfer, bool) {
     let (mut transfer, whole) = chunk.summarise(padding(operands, place, blueprint), blueprint);
     if !whole {
-        transfer = extend_by_group(transfer, &group(operands, place, 0u32, blueprint), true);
-        for index in 1..rounds(comptime!(blueprint.chunk / GROUP), blueprint) {
-            transfer = extend_by_group(transfer, &group(operands, place, index, blueprint), false);
-        }
+        transfer = summarise_with_care(operands, place, blueprint);
     }
     (transfer, whole)
+}
+
+/// [`summarise`] for a chunk with cuts, from global memory. Rare, so it is short rather than fast.
+#[cube]
+pub(crate) fn summarise_with_care(
+    operands: &Operands,
+    place: Place,
+    #[comptime] blueprint: Blueprint,
+) -> Transfer {
+    let nothing = Transfer::site(Complex::one());
+    let mut transfer = extend_by_group(nothing, &group(operands, place, 0u32, blueprint), true);
+    for index in 1..rounds(comptime!(blueprint.chunk / GROUP), blueprint) {
+        transfer = extend_by_group(transfer, &group(operands, place, index, blueprint), false);
+    }
+    transfer
 }
 
 /// Group `index` of this unit's chunk, from global memory.

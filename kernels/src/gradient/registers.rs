@@ -1,0 +1,386 @@
+//! The chunk of a unit and its cotangent in registers, for devices whose drivers give little shared memory.
+//!
+//! As in [`crate::register_chunk`] what is large takes turns in the same code: the gradients of the halves.
+
+use cubecl::prelude::*;
+
+use crate::blueprint::{Blueprint, GROUP};
+use crate::complex::{Complex, choose};
+use crate::gradient::affine::add;
+use crate::gradient::blueprint::GradientBlueprint;
+use crate::gradient::chunk::{GradientChunk, GradientChunkExpand};
+use crate::gradient::finish::{finish_half, ratio_after};
+use crate::gradient::fraction::{
+    ChunkMaps, Fraction, Mapped, choose_fraction, finish_maps, map_halves, ratio_over, sweep_ratios,
+    swept_states,
+};
+use crate::gradient::operands::CotangentLayout;
+use crate::gradient::resolve::{FromLeft, resolve_site};
+use crate::gradient::sites::{Cotangents, HalfSites};
+use crate::gradient::write::{Factors, Gradients};
+use crate::half::{Half, cuts_inside, summarise_halves};
+use crate::operands::Operands;
+use crate::place::{Place, is_full};
+use crate::projective::Pair;
+use crate::register_chunk::fetch;
+use crate::routines::cube::padding;
+use crate::routines::registers::summarise_with_care;
+use crate::tile::rounds;
+use crate::transfer::Transfer;
+use crate::transpose::Mover;
+
+/// Entries of the chunk and `h`; later its results, `S` in the place of the diagonal and `Re kappa` in that of the couplings.
+#[derive(CubeType)]
+pub(crate) struct GradientRegisters {
+    first: HalfSites,
+    second: HalfSites,
+}
+
+#[cube]
+impl GradientRegisters {
+    /// Sets the couplings on the left of the halves.
+    fn enter_over(&mut self, before: f32, #[comptime] blueprint: GradientBlueprint) {
+        self.first.matrix.before = before;
+        self.second.matrix.before = self.first.matrix.last_coupling(comptime!(blueprint.base));
+    }
+
+    /// Exchanges the halves but for what is before them.
+    fn take_turns(&mut self, #[comptime] blueprint: Blueprint) {
+        self.first.matrix.exchange(&mut self.second.matrix, blueprint);
+        #[unroll]
+        for index in 0..blueprint.half() {
+            let h = self.first.h.at(index);
+            self.first.h.set(index, self.second.h.at(index));
+            self.second.h.set(index, h);
+        }
+    }
+}
+
+#[cube]
+impl GradientChunk for GradientRegisters {
+    fn load<V: Size>(
+        operands: &Operands,
+        cotangent: &Array<Vector<f32, V>>,
+        layout: CotangentLayout,
+        place: Place,
+        mail: &mut SharedMemory<f32>,
+        #[comptime] blueprint: GradientBlueprint,
+    ) -> Self {
+        let base = comptime!(blueprint.base);
+        let full = is_full(operands, place, base);
+        let mut chunk = GradientRegisters {
+            first: HalfSites::new(-operands.z[1], base),
+            second: HalfSites::new(-operands.z[1], base),
+        };
+        let first = Mover::new(place, 0u32, base);
+        let second = Mover::new(place, 1u32, base);
+        // All is read before the first word is waited for.
+        fetch(&mut chunk.first.matrix, operands, first, full, base);
+        fetch_cotangents::<V>(&mut chunk.first.h, cotangent, layout, operands, first, full, base);
+        fetch(&mut chunk.second.matrix, operands, second, full, base);
+        fetch_cotangents::<V>(&mut chunk.second.h, cotangent, layout, operands, second, full, base);
+        to_owner(&mut chunk.first, first, mail, base);
+        to_owner(&mut chunk.second, second, mail, base);
+        chunk
+    }
+
+    fn coupling_after(&self, #[comptime] blueprint: GradientBlueprint) -> f32 {
+        self.second.matrix.last_coupling(comptime!(blueprint.base))
+    }
+
+    fn is_whole(&self, padding: u32, #[comptime] blueprint: GradientBlueprint) -> bool {
+        cuts_inside(&self.first.matrix, &self.second.matrix, comptime!(blueprint.base)) <= padding
+    }
+
+    fn summarise(
+        &mut self,
+        operands: &Operands,
+        place: Place,
+        #[comptime] blueprint: GradientBlueprint,
+    ) -> (Transfer, bool) {
+        let base = comptime!(blueprint.base);
+        let cuts = cuts_inside(&self.first.matrix, &self.second.matrix, base);
+        let whole = cuts <= padding(operands, place, base);
+        let mut transfer = summarise_halves(&mut self.first.matrix, &mut self.second.matrix, base);
+        if !whole {
+            transfer = summarise_with_care(operands, place, base);
+        }
+        (transfer, whole)
+    }
+
+    fn sweep(
+        &mut self,
+        before: f32,
+        left: Pair,
+        right: Pair,
+        #[comptime] blueprint: GradientBlueprint,
+    ) -> (Pair, Pair, bool) {
+        let base = comptime!(blueprint.base);
+        self.enter_over(before, blueprint);
+        let (left, _) = ratio_over(left, before);
+        let (right, _) = ratio_over(right, self.second.matrix.last_coupling(base));
+        let (left, right) = sweep_ratios(&self.first.matrix, &self.second.matrix, left, right, base);
+        let (left, right) = sweep_ratios(&self.second.matrix, &self.first.matrix, left, right, base);
+        swept_states(left, right)
+    }
+
+    fn finish(
+        &mut self,
+        before: f32,
+        left: Pair,
+        right: Pair,
+        max_magnitude: f32,
+        #[comptime] blueprint: GradientBlueprint,
+    ) -> bool {
+        let base = comptime!(blueprint.base);
+        self.enter_over(before, blueprint);
+        let between = self.second.matrix.before;
+        let (left, _) = ratio_over(left, before);
+        let (mut right, _) = ratio_over(right, self.second.matrix.last_coupling(base));
+        let middle = ratio_after(&self.first.matrix, left, base);
+        let mut ordinary = true.runtime();
+        for step in rounds(0u32, base)..rounds(2u32, base) {
+            let is_first = step == 1;
+            self.take_turns(base);
+            self.first.matrix.before = select(is_first, before, between);
+            let start = choose(is_first, left, middle);
+            let (next, is_ordinary) = finish_half(&mut self.first, start, right, max_magnitude, blueprint);
+            right = next;
+            ordinary &= is_ordinary;
+        }
+        ordinary
+    }
+
+    fn map(
+        &mut self,
+        before: f32,
+        left: Pair,
+        right: Pair,
+        right_second: bool,
+        left_second: bool,
+        #[comptime] blueprint: GradientBlueprint,
+    ) -> ChunkMaps {
+        let base = comptime!(blueprint.base);
+        self.enter_over(before, blueprint);
+        let rightwards = Mapped::start(left, before);
+        let leftwards = Mapped::start(right, self.second.matrix.last_coupling(base));
+        let (middle, leftwards, first_ordinary) =
+            map_halves(rightwards, leftwards, &self.first, &self.second, base);
+        let (rightwards, leftwards, second_ordinary) =
+            map_halves(middle, leftwards, &self.second, &self.first, base);
+        let ordinary = first_ordinary & second_ordinary;
+        finish_maps(rightwards, middle, leftwards, right_second, left_second, ordinary)
+    }
+
+    fn resolve(
+        &mut self,
+        before: f32,
+        left: Fraction,
+        middle: Fraction,
+        right: Fraction,
+        #[comptime] blueprint: GradientBlueprint,
+    ) -> (Complex, bool) {
+        let base = comptime!(blueprint.base);
+        let between = self.first.matrix.last_coupling(base);
+        let mut right = right;
+        let mut sum = Complex::zero();
+        let mut ordinary = true.runtime();
+        for step in rounds(0u32, base)..rounds(2u32, base) {
+            let is_first = step == 1;
+            self.take_turns(base);
+            self.first.matrix.before = select(is_first, before, between);
+            let start = choose_fraction(is_first, left, middle);
+            let (next, part, is_ordinary) = resolve_half(&mut self.first, start, right, blueprint);
+            right = next;
+            sum = add(sum, part);
+            ordinary &= is_ordinary;
+        }
+        (sum, ordinary)
+    }
+
+    fn cotangents(&self, group: u32, #[comptime] blueprint: GradientBlueprint) -> Cotangents {
+        let mut h = Cotangents::new(GROUP);
+        #[unroll]
+        for each in 0..comptime!(blueprint.base.half() / GROUP) {
+            let other = comptime!(blueprint.base.half() / GROUP + each);
+            #[unroll]
+            for index in 0..GROUP {
+                let site = comptime!(GROUP * each + index);
+                if group == each {
+                    h.set(index, self.first.h.at(site));
+                }
+                if group == other {
+                    h.set(index, self.second.h.at(site));
+                }
+            }
+        }
+        h
+    }
+
+    fn put_cotangent(
+        &mut self,
+        group: u32,
+        #[comptime] index: u32,
+        h: Complex,
+        #[comptime] blueprint: GradientBlueprint,
+    ) {
+        #[unroll]
+        for each in 0..comptime!(blueprint.base.half() / GROUP) {
+            let other = comptime!(blueprint.base.half() / GROUP + each);
+            let site = comptime!(GROUP * each + index);
+            if group == each {
+                self.first.h.set(site, h);
+            }
+            if group == other {
+                self.second.h.set(site, h);
+            }
+        }
+    }
+
+    fn put(
+        &mut self,
+        group: u32,
+        #[comptime] index: u32,
+        s: Complex,
+        kappa: f32,
+        #[comptime] blueprint: GradientBlueprint,
+    ) {
+        let base = comptime!(blueprint.base);
+        #[unroll]
+        for each in 0..comptime!(blueprint.base.half() / GROUP) {
+            let other = comptime!(blueprint.base.half() / GROUP + each);
+            let site = comptime!(GROUP * each + index);
+            if group == each {
+                self.first.matrix.set(site, s, kappa, base);
+            }
+            if group == other {
+                self.second.matrix.set(site, s, kappa, base);
+            }
+        }
+    }
+
+    fn store(
+        &mut self,
+        gradients: &mut Gradients,
+        operands: &Operands,
+        place: Place,
+        mail: &mut SharedMemory<f32>,
+        #[comptime] blueprint: GradientBlueprint,
+    ) {
+        let base = comptime!(blueprint.base);
+        let full = is_full(operands, place, base);
+        for which in rounds(0u32, base)..rounds(2u32, base) {
+            let mover = Mover::new(place, which, base);
+            let mut factors = Factors::new(base);
+            #[unroll]
+            for round in 0..base.half() {
+                let at = mover.place_of(round, base).nearest(operands, base);
+                factors.load(operands, at, round, true, blueprint);
+            }
+            matrix_to_mover(&mut self.first.matrix, mover, mail, base);
+            #[unroll]
+            for round in 0..base.half() {
+                let at = mover.place_of(round, base);
+                if full | at.is_inside(operands, base) {
+                    gradients.write_site(operands, at, self.first.matrix.diagonal(round, base), blueprint);
+                    if comptime!(blueprint.wanted.couplings()) {
+                        if at.site + 1 < operands.n {
+                            let kappa = self.first.matrix.coupling_after(round);
+                            gradients.write_link(operands, at, kappa, &factors, round, blueprint);
+                        }
+                    }
+                }
+            }
+            self.first.matrix.exchange(&mut self.second.matrix, base);
+        }
+    }
+}
+
+/// Reads `h` of the sites that this unit moves.
+#[cube]
+fn fetch_cotangents<V: Size>(
+    h: &mut Cotangents,
+    cotangent: &Array<Vector<f32, V>>,
+    layout: CotangentLayout,
+    operands: &Operands,
+    mover: Mover,
+    full: bool,
+    #[comptime] blueprint: Blueprint,
+) {
+    if full {
+        #[unroll]
+        for round in 0..blueprint.half() {
+            let at = mover.place_of(round, blueprint);
+            let pair = cotangent[at.row * layout.row_stride + at.site * layout.site_stride];
+            h.set(round, Complex::new(pair[0], -pair[1]));
+        }
+    } else {
+        #[unroll]
+        for round in 0..blueprint.half() {
+            let place = mover.place_of(round, blueprint);
+            let at = place.nearest(operands, blueprint);
+            let pair = cotangent[at.row * layout.row_stride + at.site * layout.site_stride];
+            let inside = place.is_inside(operands, blueprint);
+            h.set(round, choose(inside, Complex::new(pair[0], -pair[1]), Complex::zero()));
+        }
+    }
+}
+
+/// What a unit has read goes to the units that work on it.
+#[cube]
+fn to_owner(
+    sites: &mut HalfSites,
+    mover: Mover,
+    mail: &mut SharedMemory<f32>,
+    #[comptime] blueprint: Blueprint,
+) {
+    mover.to_owner(&mut sites.matrix.re, mail, blueprint);
+    if comptime!(blueprint.complex_diagonal) {
+        mover.to_owner(&mut sites.matrix.im, mail, blueprint);
+    }
+    mover.to_owner(&mut sites.matrix.couplings, mail, blueprint);
+    mover.to_owner(&mut sites.h.re, mail, blueprint);
+    mover.to_owner(&mut sites.h.im, mail, blueprint);
+}
+
+/// The results of a half go to the units that write them.
+#[cube]
+fn matrix_to_mover(
+    half: &mut Half,
+    mover: Mover,
+    mail: &mut SharedMemory<f32>,
+    #[comptime] blueprint: Blueprint,
+) {
+    mover.to_mover(&mut half.re, mail, blueprint);
+    if comptime!(blueprint.complex_diagonal) {
+        mover.to_mover(&mut half.im, mail, blueprint);
+    }
+    mover.to_mover(&mut half.couplings, mail, blueprint);
+}
+
+/// Puts the gradients of a half in the place of its entries; returns the right side before it and the sum of `S` too.
+#[cube]
+fn resolve_half(
+    sites: &mut HalfSites,
+    left: Fraction,
+    right: Fraction,
+    #[comptime] blueprint: GradientBlueprint,
+) -> (Fraction, Complex, bool) {
+    let base = comptime!(blueprint.base);
+    let from_left = FromLeft::collect(sites, left, base);
+    let mut right = right;
+    let mut sum = Complex::zero();
+    let mut ordinary = true.runtime();
+    #[unroll]
+    for step in 0..base.half() {
+        let site = comptime!(base.half() - 1 - step);
+        let d = sites.matrix.diagonal(site, base);
+        let k = sites.matrix.coupling_after(site);
+        let resolved = resolve_site(&from_left, site, d, k, sites.h.at(site), right, blueprint);
+        right = resolved.right;
+        sum = add(sum, resolved.s);
+        ordinary &= resolved.ordinary;
+        sites.matrix.set(site, resolved.s, resolved.kappa, base);
+    }
+    (right, sum, ordinary)
+}
