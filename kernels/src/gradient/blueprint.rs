@@ -9,8 +9,14 @@ use crate::problem::BkProblem;
 use crate::routines::{InRegisters, Layout, Routine, Strategy, resolve_strategy};
 
 /// A chunk as long as the forward pass's would leave too few registers.
-const BACKWARD: Layout =
-    Layout { chunk: 16, units: 256, largest: 512, in_registers: InRegisters::Always, alone: 0 };
+const BACKWARD: Layout = Layout {
+    chunk: 16,
+    units: 256,
+    largest: 512,
+    in_registers: InRegisters::Always,
+    largest_in_registers: 512,
+    alone: 0,
+};
 
 /// The compile-time parameters of a kernel of the backward pass.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]

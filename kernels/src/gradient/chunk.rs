@@ -4,7 +4,7 @@ use cubecl::prelude::*;
 
 use crate::complex::Complex;
 use crate::gradient::blueprint::GradientBlueprint;
-use crate::gradient::fraction::{ChunkMaps, Fraction};
+use crate::gradient::fraction::{ChunkMaps, Sides};
 use crate::gradient::operands::CotangentLayout;
 use crate::gradient::sites::Cotangents;
 use crate::gradient::write::Gradients;
@@ -71,14 +71,11 @@ pub(crate) trait GradientChunk: Send + Sync + 'static {
         #[comptime] blueprint: GradientBlueprint,
     ) -> ChunkMaps;
 
-    /// Puts the gradients in the place of the entries. `left` is the side before the chunk, `middle` that in its middle and
-    /// `right` the side after it. Returns the sum of `S` over the chunk and whether all can be relied on.
+    /// Puts the gradients in the place of the entries. Returns the sum of `S` over the chunk and whether all can be relied on.
     fn resolve(
         &mut self,
         before: f32,
-        left: Fraction,
-        middle: Fraction,
-        right: Fraction,
+        sides: &Sides,
         #[comptime] blueprint: GradientBlueprint,
     ) -> (Complex, bool);
 

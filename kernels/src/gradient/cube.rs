@@ -8,7 +8,7 @@ use crate::gradient::affine::{Affine, scan_affine};
 use crate::gradient::blueprint::GradientBlueprint;
 use crate::gradient::careful::{map_with_care, resolve_with_care};
 use crate::gradient::chunk::{GradientChunk, GradientChunkExpand};
-use crate::gradient::fraction::{Fraction, Mapped, ratio_of, ratio_over};
+use crate::gradient::fraction::{ChunkMaps, Fraction, Mapped, Sides, ratio_of, ratio_over};
 use crate::gradient::multi_cube::carried_over;
 use crate::gradient::operands::CotangentLayout;
 use crate::gradient::running::Running;
@@ -60,8 +60,9 @@ pub(crate) fn gradient_kernel<V: Size, C: GradientChunk>(
     let mut sum = Complex::zero();
     let mut done = false.runtime();
     if maps.ordinary {
-        let (left, middle, right) = sides(before, &ends, &maps.middle, from_left, from_right);
-        let (part, ordinary) = chunk.resolve(before, left, middle, right, blueprint);
+        let after = chunk.coupling_after(blueprint);
+        let sides = sides(before, after, &ends, &maps, from_left, from_right);
+        let (part, ordinary) = chunk.resolve(before, &sides, blueprint);
         sum = part;
         done = ordinary;
     }
@@ -92,24 +93,27 @@ fn place_from_end(cubes: usize, tiles: usize, #[comptime] blueprint: Blueprint) 
     }
 }
 
-/// The left side before a chunk and in its middle, and the right side after it.
+/// The sides of a chunk, from what reaches it.
 #[cube]
 fn sides(
     before: f32,
+    after: f32,
     ends: &ChunkStates,
-    middle: &Mapped,
+    maps: &Maps,
     from_left: Complex,
     from_right: Complex,
-) -> (Fraction, Fraction, Fraction) {
-    // Nothing comes over a cut, not even a NaN.
-    let from_left = choose(before == 0.0, Complex::zero(), from_left);
+) -> Sides {
     let (left, from_scale) = ratio_over(ends.left, before);
     let (right, to_scale) = ratio_of(ends.right);
-    (
-        Fraction::new(left, multiply(from_scale, from_left)),
-        middle.at(from_left),
-        Fraction::new(right, multiply(to_scale, from_right)),
-    )
+    // Nothing comes over a cut, not even a NaN.
+    let entering = choose(before == 0.0, Complex::zero(), from_left);
+    let leaving = choose(after == 0.0, Complex::zero(), from_right);
+    Sides {
+        left: Fraction::new(left, multiply(from_scale, entering)),
+        middle_left: maps.middle_left.at(entering),
+        middle_right: maps.middle_right.at(leaving),
+        right: Fraction::new(right, multiply(to_scale, from_right)),
+    }
 }
 
 /// The affine maps of a unit's chunk.
@@ -117,9 +121,10 @@ fn sides(
 pub(crate) struct Maps {
     pub(crate) rightwards: Affine,
     pub(crate) leftwards: Affine,
-    /// The left side in the middle of the chunk.
-    middle: Mapped,
-    /// Whether that, and the pivots behind it, can be relied on.
+    /// The two sides in the middle of the chunk.
+    middle_left: Mapped,
+    middle_right: Mapped,
+    /// Whether these, and the pivots behind it, can be relied on.
     ordinary: bool,
 }
 
@@ -143,5 +148,6 @@ pub(crate) fn map<C: GradientChunk>(
         rightwards = to_right;
         leftwards = to_left;
     }
-    Maps { rightwards, leftwards, middle: quick.middle, ordinary }
+    let ChunkMaps { middle_left, middle_right, .. } = quick;
+    Maps { rightwards, leftwards, middle_left, middle_right, ordinary }
 }

@@ -166,12 +166,24 @@ fn map_site(mapped: Mapped, d: Complex, k: f32, h: Complex) -> (Mapped, bool) {
     (Mapped { offset: Fraction::new(ratio, sum), factor, pivot }, ordinary)
 }
 
-/// The maps of a chunk, the left side in its middle, and whether these can be relied on.
+/// What is on both sides of the halves of a chunk.
+#[derive(CubeType, Clone, Copy)]
+pub(crate) struct Sides {
+    /// The left side before the chunk, which has crossed the coupling there, and that in its middle.
+    pub(crate) left: Fraction,
+    pub(crate) middle_left: Fraction,
+    /// The right side in the middle, and that after the chunk.
+    pub(crate) middle_right: Fraction,
+    pub(crate) right: Fraction,
+}
+
+/// The maps of a chunk, the two sides in its middle, and whether these can be relied on.
 #[derive(CubeType, Clone, Copy)]
 pub(crate) struct ChunkMaps {
     pub(crate) rightwards: Affine,
     pub(crate) leftwards: Affine,
-    pub(crate) middle: Mapped,
+    pub(crate) middle_left: Mapped,
+    pub(crate) middle_right: Mapped,
     pub(crate) ordinary: bool,
 }
 
@@ -219,8 +231,9 @@ pub(crate) fn map_halves(
 #[cube]
 pub(crate) fn finish_maps(
     rightwards: Mapped,
-    middle: Mapped,
     leftwards: Mapped,
+    middle_left: Mapped,
+    middle_right: Mapped,
     right_second: bool,
     left_second: bool,
     ordinary: bool,
@@ -228,5 +241,5 @@ pub(crate) fn finish_maps(
     let rightwards = rightwards.finish(right_second);
     let leftwards = leftwards.finish(left_second);
     let ordinary = ordinary & rightwards.is_finite() & leftwards.is_finite();
-    ChunkMaps { rightwards, leftwards, middle, ordinary }
+    ChunkMaps { rightwards, leftwards, middle_left, middle_right, ordinary }
 }

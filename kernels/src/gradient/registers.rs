@@ -11,11 +11,10 @@ use crate::gradient::blueprint::GradientBlueprint;
 use crate::gradient::chunk::{GradientChunk, GradientChunkExpand};
 use crate::gradient::finish::{finish_half, ratio_after};
 use crate::gradient::fraction::{
-    ChunkMaps, Fraction, Mapped, choose_fraction, finish_maps, map_halves, ratio_over, sweep_ratios,
-    swept_states,
+    ChunkMaps, Fraction, Mapped, Sides, finish_maps, map_halves, ratio_over, sweep_ratios, swept_states,
 };
 use crate::gradient::operands::CotangentLayout;
-use crate::gradient::resolve::{FromLeft, resolve_site};
+use crate::gradient::resolve::{FromLeft, Resolved, resolve_site};
 use crate::gradient::sites::{Cotangents, HalfSites};
 use crate::gradient::write::{Factors, Gradients};
 use crate::half::{Half, cuts_inside, summarise_halves};
@@ -164,38 +163,42 @@ impl GradientChunk for GradientRegisters {
         self.enter_over(before, blueprint);
         let rightwards = Mapped::start(left, before);
         let leftwards = Mapped::start(right, self.second.matrix.last_coupling(base));
-        let (middle, leftwards, first_ordinary) =
+        let (middle_left, middle_right, first_ordinary) =
             map_halves(rightwards, leftwards, &self.first, &self.second, base);
         let (rightwards, leftwards, second_ordinary) =
-            map_halves(middle, leftwards, &self.second, &self.first, base);
+            map_halves(middle_left, middle_right, &self.second, &self.first, base);
         let ordinary = first_ordinary & second_ordinary;
-        finish_maps(rightwards, middle, leftwards, right_second, left_second, ordinary)
+        finish_maps(rightwards, leftwards, middle_left, middle_right, right_second, left_second, ordinary)
     }
 
     fn resolve(
         &mut self,
         before: f32,
-        left: Fraction,
-        middle: Fraction,
-        right: Fraction,
+        sides: &Sides,
         #[comptime] blueprint: GradientBlueprint,
     ) -> (Complex, bool) {
         let base = comptime!(blueprint.base);
-        let between = self.first.matrix.last_coupling(base);
-        let mut right = right;
-        let mut sum = Complex::zero();
+        self.enter_over(before, blueprint);
+        let first_left = FromLeft::collect(&self.first, sides.left, base);
+        let second_left = FromLeft::collect(&self.second, sides.middle_left, base);
+        let mut first_right = sides.middle_right;
+        let mut second_right = sides.right;
+        let mut first_sum = Complex::zero();
+        let mut second_sum = Complex::zero();
         let mut ordinary = true.runtime();
-        for step in rounds(0u32, base)..rounds(2u32, base) {
-            let is_first = step == 1;
-            self.take_turns(base);
-            self.first.matrix.before = select(is_first, before, between);
-            let start = choose_fraction(is_first, left, middle);
-            let (next, part, is_ordinary) = resolve_half(&mut self.first, start, right, blueprint);
-            right = next;
-            sum = add(sum, part);
-            ordinary &= is_ordinary;
+        // Both at once: a unit has few others beside it that could fill its waits.
+        #[unroll]
+        for step in 0..base.half() {
+            let site = comptime!(base.half() - 1 - step);
+            let first = resolve_in_place(&mut self.first, &first_left, site, first_right, blueprint);
+            let second = resolve_in_place(&mut self.second, &second_left, site, second_right, blueprint);
+            first_right = first.right;
+            second_right = second.right;
+            first_sum = add(first_sum, first.s);
+            second_sum = add(second_sum, second.s);
+            ordinary &= first.ordinary & second.ordinary;
         }
-        (sum, ordinary)
+        (add(second_sum, first_sum), ordinary)
     }
 
     fn cotangents(&self, group: u32, #[comptime] blueprint: GradientBlueprint) -> Cotangents {
@@ -358,29 +361,19 @@ fn matrix_to_mover(
     mover.to_mover(&mut half.couplings, mail, blueprint);
 }
 
-/// Puts the gradients of a half in the place of its entries; returns the right side before it and the sum of `S` too.
+/// Puts the gradients of a site in the place of its entries.
 #[cube]
-fn resolve_half(
+fn resolve_in_place(
     sites: &mut HalfSites,
-    left: Fraction,
+    from_left: &FromLeft,
+    #[comptime] site: u32,
     right: Fraction,
     #[comptime] blueprint: GradientBlueprint,
-) -> (Fraction, Complex, bool) {
+) -> Resolved {
     let base = comptime!(blueprint.base);
-    let from_left = FromLeft::collect(sites, left, base);
-    let mut right = right;
-    let mut sum = Complex::zero();
-    let mut ordinary = true.runtime();
-    #[unroll]
-    for step in 0..base.half() {
-        let site = comptime!(base.half() - 1 - step);
-        let d = sites.matrix.diagonal(site, base);
-        let k = sites.matrix.coupling_after(site);
-        let resolved = resolve_site(&from_left, site, d, k, sites.h.at(site), right, blueprint);
-        right = resolved.right;
-        sum = add(sum, resolved.s);
-        ordinary &= resolved.ordinary;
-        sites.matrix.set(site, resolved.s, resolved.kappa, base);
-    }
-    (right, sum, ordinary)
+    let d = sites.matrix.diagonal(site, base);
+    let k = sites.matrix.coupling_after(site);
+    let resolved = resolve_site(from_left, site, d, k, sites.h.at(site), right, blueprint);
+    sites.matrix.set(site, resolved.s, resolved.kappa, base);
+    resolved
 }

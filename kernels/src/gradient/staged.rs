@@ -12,7 +12,7 @@ use crate::gradient::blueprint::GradientBlueprint;
 use crate::gradient::chunk::{GradientChunk, GradientChunkExpand};
 use crate::gradient::finish::{finish_half, ratio_after};
 use crate::gradient::fraction::{
-    ChunkMaps, Fraction, Mapped, choose_fraction, finish_maps, map_halves, ratio_over, sweep_ratios,
+    ChunkMaps, Fraction, Mapped, Sides, choose_fraction, finish_maps, map_halves, ratio_over, sweep_ratios,
     swept_states,
 };
 use crate::gradient::operands::CotangentLayout;
@@ -129,11 +129,13 @@ impl GradientChunk for GradientTile {
         let own = chunk_slot(UNIT_POS, base);
         let mut rightwards = Mapped::start(left, before);
         let mut leftwards = Mapped::start(right, self.matrix.coupling_after(UNIT_POS, base));
-        let mut middle = rightwards;
+        let mut middle_left = rightwards;
+        let mut middle_right = leftwards;
         let mut ordinary = true.runtime();
         for half in rounds(0u32, base)..rounds(2u32, base) {
             if half == 1 {
-                middle = rightwards;
+                middle_left = rightwards;
+                middle_right = leftwards;
             }
             let ahead = read_half(self, own + half * sites, half == 0, before, base);
             let back = read_half(self, own + (1 - half) * sites, half == 1, before, base);
@@ -142,25 +144,23 @@ impl GradientChunk for GradientTile {
             leftwards = to_left;
             ordinary &= is_ordinary;
         }
-        finish_maps(rightwards, middle, leftwards, right_second, left_second, ordinary)
+        finish_maps(rightwards, leftwards, middle_left, middle_right, right_second, left_second, ordinary)
     }
 
     fn resolve(
         &mut self,
         before: f32,
-        left: Fraction,
-        middle: Fraction,
-        right: Fraction,
+        sides: &Sides,
         #[comptime] blueprint: GradientBlueprint,
     ) -> (Complex, bool) {
         let base = comptime!(blueprint.base);
         let own = chunk_slot(UNIT_POS, base);
-        let mut right = right;
+        let mut right = sides.right;
         let mut sum = Complex::zero();
         let mut ordinary = true.runtime();
         for step in rounds(0u32, base)..rounds(2u32, base) {
             let slot = own + (1 - step) * base.half();
-            let start = choose_fraction(step == 1, left, middle);
+            let start = choose_fraction(step == 1, sides.left, sides.middle_left);
             let half = read_half(self, slot, step == 1, before, base);
             let (next, part, is_ordinary) = resolve_half(self, slot, &half, start, right, blueprint);
             right = next;

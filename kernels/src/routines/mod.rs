@@ -27,6 +27,8 @@ pub(crate) struct Layout {
     pub(crate) largest: u32,
     /// When units keep their entries in registers where a driver gives little shared memory.
     pub(crate) in_registers: InRegisters,
+    /// Units of the largest cube that does.
+    pub(crate) largest_in_registers: u32,
     /// Sites of the longest rows that a unit takes alone where there are few of them, 0 for none.
     pub(crate) alone: usize,
 }
@@ -43,10 +45,15 @@ pub(crate) enum InRegisters {
 /// Shorter chunks pay more for the butterfly, and polish over less than 16 sites: over 8 the worst error on Hermitian
 /// input near the real axis comes close to 70 units (see `METHODOLOGY.md`). Longer ones leave too few units to hide latency.
 /// More units would share fewer cubes a multiprocessor, and wait for each other at barriers.
-pub(crate) const FORWARD: Layout =
-    Layout { chunk: 32, units: 128, largest: 512, in_registers: InRegisters::WhereCubesShare, alone: 16 };
-/// Units of the largest cube that keeps its entries in registers: for twice as many a multiprocessor has too few.
-const MOST_UNITS_IN_REGISTERS: u32 = 256;
+pub(crate) const FORWARD: Layout = Layout {
+    chunk: 32,
+    units: 128,
+    largest: 512,
+    in_registers: InRegisters::WhereCubesShare,
+    // For twice as many a multiprocessor has too few registers.
+    largest_in_registers: 256,
+    alone: 16,
+};
 /// Units of the smallest cube; smaller ones leave lanes of a plane idle.
 pub(crate) const SMALLEST_CUBE: u32 = 32;
 /// Cubes for each multiprocessor below which rows are spread over smaller cubes.
@@ -139,7 +146,7 @@ pub(crate) fn resolve_strategy(
     let largest = match strategy.units {
         Some(units) => units,
         None => {
-            let most = if blueprint.in_registers { MOST_UNITS_IN_REGISTERS } else { layout.largest };
+            let most = if blueprint.in_registers { layout.largest_in_registers } else { layout.largest };
             largest_units(&blueprint, most.min(device.hardware.max_units_per_cube), limit)
         }
     };
