@@ -286,11 +286,9 @@ impl GradientChunk for GradientRegisters {
                 let at = mover.place_of(round, base);
                 if full | at.is_inside(operands, base) {
                     gradients.write_site(operands, at, self.first.matrix.diagonal(round, base), blueprint);
-                    if comptime!(blueprint.wanted.couplings()) {
-                        if at.site + 1 < operands.n {
-                            let kappa = self.first.matrix.coupling_after(round);
-                            gradients.write_link(operands, at, kappa, &factors, round, blueprint);
-                        }
+                    if at.site + 1 < operands.n {
+                        let kappa = self.first.matrix.coupling_after(round);
+                        gradients.write_link(operands, at, kappa, &factors, round, blueprint);
                     }
                 }
             }
