@@ -254,6 +254,21 @@ mod tests {
         assert!(scanning.shared_bytes() <= 48 << 10, "{}", scanning.shared_bytes());
     }
 
+    #[test]
+    fn a_row_of_8192_sites_in_registers_fits_48_kib() {
+        let row = Blueprint {
+            chunk: 16,
+            units: 512,
+            units_per_row: 512,
+            in_registers: true,
+            complex_diagonal: true,
+            tiled: false,
+            ..TILE
+        };
+        assert!(row.shared_bytes() <= 48 << 10, "{}", row.shared_bytes());
+        assert!(Blueprint { in_registers: false, ..row }.shared_bytes() > 48 << 10);
+    }
+
     /// A driver was seen to give the cubes of a multiprocessor 54 KiB together, and each takes 1 KiB more than it asks for.
     #[test]
     fn four_cubes_of_4096_sites_in_registers_fit_where_one_fits_whose_sites_are_in_shared_memory() {

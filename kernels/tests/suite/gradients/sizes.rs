@@ -25,6 +25,15 @@ fn rows_around_every_edge_of_chunk_tile_and_cube_are_right() {
     }
 }
 
+/// A cube grows with the row as far as shared memory or registers allow, 8192 sites through CUDA and SPIR-V.
+#[test]
+fn rows_in_the_largest_cube_of_a_device_are_right() {
+    for (batch, n) in [(2, 4096), (1, 4097), (2, 6000), (1, 8192)] {
+        let inputs = generate(Family::Normal, batch, n, false, None, n as u64);
+        assert_right(&format!("{batch} rows of {n}"), &inputs, &PLAIN, &[tiled(32)], 0.0);
+    }
+}
+
 #[test]
 fn every_family_is_right_over_several_tiles() {
     for family in Family::ALL {
