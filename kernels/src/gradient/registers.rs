@@ -1,15 +1,16 @@
 //! The chunk of a unit and its cotangent in registers, for devices whose drivers give little shared memory.
 //!
-//! As in [`crate::register_chunk`] what is large takes turns in the same code: the gradients of the halves.
+//! Both halves are computed at once where the operations of one depend on those before: a multiprocessor has few other units to go
+//! on with meanwhile.
 
 use cubecl::prelude::*;
 
-use crate::blueprint::{Blueprint, GROUP};
-use crate::complex::{Complex, choose};
+use crate::blueprint::GROUP;
+use crate::complex::Complex;
 use crate::gradient::affine::add;
 use crate::gradient::blueprint::GradientBlueprint;
 use crate::gradient::chunk::{GradientChunk, GradientChunkExpand};
-use crate::gradient::finish::{finish_half, ratio_after};
+use crate::gradient::finish::finish_half;
 use crate::gradient::fraction::{
     ChunkMaps, Fraction, Mapped, Sides, finish_maps, map_halves, ratio_over, sweep_ratios, swept_states,
 };
@@ -17,11 +18,10 @@ use crate::gradient::operands::CotangentLayout;
 use crate::gradient::resolve::{FromLeft, Resolved, resolve_site};
 use crate::gradient::sites::{Cotangents, HalfSites};
 use crate::gradient::write::{Factors, Gradients};
-use crate::half::{Half, cuts_inside, summarise_halves};
+use crate::half::{cuts_inside, summarise_halves};
 use crate::operands::Operands;
 use crate::place::{Place, is_full};
 use crate::projective::Pair;
-use crate::register_chunk::fetch;
 use crate::routines::cube::padding;
 use crate::routines::registers::summarise_with_care;
 use crate::tile::rounds;
@@ -41,17 +41,6 @@ impl GradientRegisters {
     fn enter_over(&mut self, before: f32, #[comptime] blueprint: GradientBlueprint) {
         self.first.matrix.before = before;
         self.second.matrix.before = self.first.matrix.last_coupling(comptime!(blueprint.base));
-    }
-
-    /// Exchanges the halves but for what is before them.
-    fn take_turns(&mut self, #[comptime] blueprint: Blueprint) {
-        self.first.matrix.exchange(&mut self.second.matrix, blueprint);
-        #[unroll]
-        for index in 0..blueprint.half() {
-            let h = self.first.h.at(index);
-            self.first.h.set(index, self.second.h.at(index));
-            self.second.h.set(index, h);
-        }
     }
 }
 
@@ -74,12 +63,10 @@ impl GradientChunk for GradientRegisters {
         let first = Mover::new(place, 0u32, base);
         let second = Mover::new(place, 1u32, base);
         // All is read before the first word is waited for.
-        fetch(&mut chunk.first.matrix, operands, first, full, base);
-        fetch_cotangents::<V>(&mut chunk.first.h, cotangent, layout, operands, first, full, base);
-        fetch(&mut chunk.second.matrix, operands, second, full, base);
-        fetch_cotangents::<V>(&mut chunk.second.h, cotangent, layout, operands, second, full, base);
-        to_owner(&mut chunk.first, first, mail, base);
-        to_owner(&mut chunk.second, second, mail, base);
+        chunk.first.fetch::<V>(operands, cotangent, layout, first, full, base);
+        chunk.second.fetch::<V>(operands, cotangent, layout, second, full, base);
+        chunk.first.pass_to_owner(first, mail, base);
+        chunk.second.pass_to_owner(second, mail, base);
         chunk
     }
 
@@ -133,21 +120,14 @@ impl GradientChunk for GradientRegisters {
     ) -> bool {
         let base = comptime!(blueprint.base);
         self.enter_over(before, blueprint);
-        let between = self.second.matrix.before;
         let (left, _) = ratio_over(left, before);
-        let (mut right, _) = ratio_over(right, self.second.matrix.last_coupling(base));
-        let middle = ratio_after(&self.first.matrix, left, base);
-        let mut ordinary = true.runtime();
-        for step in rounds(0u32, base)..rounds(2u32, base) {
-            let is_first = step == 1;
-            self.take_turns(base);
-            self.first.matrix.before = select(is_first, before, between);
-            let start = choose(is_first, left, middle);
-            let (next, is_ordinary) = finish_half(&mut self.first, start, right, max_magnitude, blueprint);
-            right = next;
-            ordinary &= is_ordinary;
-        }
-        ordinary
+        let (right, _) = ratio_over(right, self.second.matrix.last_coupling(base));
+        let (middle_left, middle_right) =
+            sweep_ratios(&self.first.matrix, &self.second.matrix, left, right, base);
+        let (_, first_ordinary) = finish_half(&mut self.first, left, middle_right, max_magnitude, blueprint);
+        let (_, second_ordinary) =
+            finish_half(&mut self.second, middle_left, right, max_magnitude, blueprint);
+        first_ordinary & second_ordinary
     }
 
     fn map(
@@ -280,7 +260,7 @@ impl GradientChunk for GradientRegisters {
                 let at = mover.place_of(round, base).nearest(operands, base);
                 factors.load(operands, at, round, true, blueprint);
             }
-            matrix_to_mover(&mut self.first.matrix, mover, mail, base);
+            self.first.results_to_mover(mover, mail, base);
             #[unroll]
             for round in 0..base.half() {
                 let at = mover.place_of(round, base);
@@ -295,68 +275,6 @@ impl GradientChunk for GradientRegisters {
             self.first.matrix.exchange(&mut self.second.matrix, base);
         }
     }
-}
-
-/// Reads `h` of the sites that this unit moves.
-#[cube]
-fn fetch_cotangents<V: Size>(
-    h: &mut Cotangents,
-    cotangent: &Array<Vector<f32, V>>,
-    layout: CotangentLayout,
-    operands: &Operands,
-    mover: Mover,
-    full: bool,
-    #[comptime] blueprint: Blueprint,
-) {
-    if full {
-        #[unroll]
-        for round in 0..blueprint.half() {
-            let at = mover.place_of(round, blueprint);
-            let pair = cotangent[at.row * layout.row_stride + at.site * layout.site_stride];
-            h.set(round, Complex::new(pair[0], -pair[1]));
-        }
-    } else {
-        #[unroll]
-        for round in 0..blueprint.half() {
-            let place = mover.place_of(round, blueprint);
-            let at = place.nearest(operands, blueprint);
-            let pair = cotangent[at.row * layout.row_stride + at.site * layout.site_stride];
-            let inside = place.is_inside(operands, blueprint);
-            h.set(round, choose(inside, Complex::new(pair[0], -pair[1]), Complex::zero()));
-        }
-    }
-}
-
-/// What a unit has read goes to the units that work on it.
-#[cube]
-fn to_owner(
-    sites: &mut HalfSites,
-    mover: Mover,
-    mail: &mut SharedMemory<f32>,
-    #[comptime] blueprint: Blueprint,
-) {
-    mover.to_owner(&mut sites.matrix.re, mail, blueprint);
-    if comptime!(blueprint.complex_diagonal) {
-        mover.to_owner(&mut sites.matrix.im, mail, blueprint);
-    }
-    mover.to_owner(&mut sites.matrix.couplings, mail, blueprint);
-    mover.to_owner(&mut sites.h.re, mail, blueprint);
-    mover.to_owner(&mut sites.h.im, mail, blueprint);
-}
-
-/// The results of a half go to the units that write them.
-#[cube]
-fn matrix_to_mover(
-    half: &mut Half,
-    mover: Mover,
-    mail: &mut SharedMemory<f32>,
-    #[comptime] blueprint: Blueprint,
-) {
-    mover.to_mover(&mut half.re, mail, blueprint);
-    if comptime!(blueprint.complex_diagonal) {
-        mover.to_mover(&mut half.im, mail, blueprint);
-    }
-    mover.to_mover(&mut half.couplings, mail, blueprint);
 }
 
 /// Puts the gradients of a site in the place of its entries.

@@ -3,14 +3,17 @@
 use cubecl::prelude::*;
 
 use crate::blueprint::{Blueprint, GROUP};
-use crate::complex::Complex;
+use crate::complex::{Complex, choose};
 use crate::gradient::blueprint::GradientBlueprint;
 use crate::gradient::chunk::{GradientChunk, GradientChunkExpand};
+use crate::gradient::operands::CotangentLayout;
 use crate::group::Group;
 use crate::half::Half;
 use crate::operands::Operands;
 use crate::place::Place;
+use crate::register_chunk::fetch;
 use crate::routines::multi_cube::group_from_memory;
+use crate::transpose::Mover;
 
 /// `h` at consecutive sites.
 #[derive(CubeType)]
@@ -54,6 +57,66 @@ impl HalfSites {
             matrix: Half::new(uniform_im, blueprint),
             h: Cotangents::new(comptime!(blueprint.half())),
         }
+    }
+
+    /// Reads the sites that this unit moves.
+    pub(crate) fn fetch<V: Size>(
+        &mut self,
+        operands: &Operands,
+        cotangent: &Array<Vector<f32, V>>,
+        layout: CotangentLayout,
+        mover: Mover,
+        full: bool,
+        #[comptime] blueprint: Blueprint,
+    ) {
+        fetch(&mut self.matrix, operands, mover, full, blueprint);
+        if full {
+            #[unroll]
+            for round in 0..blueprint.half() {
+                let at = mover.place_of(round, blueprint);
+                let pair = cotangent[at.row * layout.row_stride + at.site * layout.site_stride];
+                self.h.set(round, Complex::new(pair[0], -pair[1]));
+            }
+        } else {
+            #[unroll]
+            for round in 0..blueprint.half() {
+                let place = mover.place_of(round, blueprint);
+                let at = place.nearest(operands, blueprint);
+                let pair = cotangent[at.row * layout.row_stride + at.site * layout.site_stride];
+                let inside = place.is_inside(operands, blueprint);
+                self.h.set(round, choose(inside, Complex::new(pair[0], -pair[1]), Complex::zero()));
+            }
+        }
+    }
+
+    /// What this unit has read goes to the units that work on it. Every unit of the cube must call this together.
+    pub(crate) fn pass_to_owner(
+        &mut self,
+        mover: Mover,
+        mail: &mut SharedMemory<f32>,
+        #[comptime] blueprint: Blueprint,
+    ) {
+        mover.to_owner(&mut self.matrix.re, mail, blueprint);
+        if comptime!(blueprint.complex_diagonal) {
+            mover.to_owner(&mut self.matrix.im, mail, blueprint);
+        }
+        mover.to_owner(&mut self.matrix.couplings, mail, blueprint);
+        mover.to_owner(&mut self.h.re, mail, blueprint);
+        mover.to_owner(&mut self.h.im, mail, blueprint);
+    }
+
+    /// The results in the place of the entries go to the units that write them. Every unit of the cube must call this together.
+    pub(crate) fn results_to_mover(
+        &mut self,
+        mover: Mover,
+        mail: &mut SharedMemory<f32>,
+        #[comptime] blueprint: Blueprint,
+    ) {
+        mover.to_mover(&mut self.matrix.re, mail, blueprint);
+        if comptime!(blueprint.complex_diagonal) {
+            mover.to_mover(&mut self.matrix.im, mail, blueprint);
+        }
+        mover.to_mover(&mut self.matrix.couplings, mail, blueprint);
     }
 }
 
