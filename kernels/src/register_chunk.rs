@@ -7,13 +7,12 @@ use cubecl::prelude::*;
 
 use crate::blueprint::{Blueprint, GROUP};
 use crate::chunk::kept;
-use crate::half::{Half, cuts_inside, summarise_halves, sweep_halves};
+use crate::half::{Half, sweep_halves};
 use crate::operands::Operands;
 use crate::place::{Place, is_full};
 use crate::projective::{Pair, canonicalise, choose_pair, cross_coupling, rescaling};
 use crate::resolvent::{Finish, quick_resolvent};
 use crate::tile::{paired, rounds};
-use crate::transfer::Transfer;
 use crate::transpose::{Mover, may_end_a_row};
 
 /// Entries of the chunk, later its results: `Re G` in the place of `Re d`, `Im G` in that of the coupling.
@@ -74,12 +73,6 @@ impl RegisterChunk {
     /// The coupling on the right of the chunk.
     pub(crate) fn coupling_after(&self, #[comptime] blueprint: Blueprint) -> f32 {
         self.second.last_coupling(blueprint)
-    }
-
-    /// The transfer matrix of this chunk, and whether it is right, as [`crate::chunk::summarise`] gives it.
-    pub(crate) fn summarise(&mut self, padding: u32, #[comptime] blueprint: Blueprint) -> (Transfer, bool) {
-        let whole = cuts_inside(&self.first, &self.second, blueprint) <= padding;
-        (summarise_halves(&mut self.first, &mut self.second, blueprint), whole)
     }
 
     /// Sweeps through the chunk from both edges, for a chunk without a cut.

@@ -4,11 +4,11 @@ use cubecl::prelude::*;
 
 use crate::blueprint::Blueprint;
 use crate::complex::{Complex, choose, multiply};
-use crate::gradient::affine::{Affine, scan_affine};
+use crate::gradient::affine::scan_affine;
 use crate::gradient::blueprint::GradientBlueprint;
 use crate::gradient::careful::{map_with_care, resolve_with_care};
 use crate::gradient::chunk::{GradientChunk, GradientChunkExpand};
-use crate::gradient::fraction::{ChunkMaps, Fraction, Mapped, Sides, ratio_of, ratio_over};
+use crate::gradient::fraction::{ChunkMaps, Fraction, Sides, ratio_of, ratio_over};
 use crate::gradient::multi_cube::carried_over;
 use crate::gradient::operands::CotangentLayout;
 use crate::gradient::running::Running;
@@ -99,7 +99,7 @@ fn sides(
     before: f32,
     after: f32,
     ends: &ChunkStates,
-    maps: &Maps,
+    maps: &ChunkMaps,
     from_left: Complex,
     from_right: Complex,
 ) -> Sides {
@@ -116,18 +116,7 @@ fn sides(
     }
 }
 
-/// The affine maps of a unit's chunk.
-#[derive(CubeType, Clone, Copy)]
-pub(crate) struct Maps {
-    pub(crate) rightwards: Affine,
-    pub(crate) leftwards: Affine,
-    /// The two sides in the middle of the chunk.
-    middle_left: Mapped,
-    middle_right: Mapped,
-    /// Whether these, and the pivots behind it, can be relied on.
-    ordinary: bool,
-}
-
+/// The maps of a unit's chunk; what is in its middle only where `ordinary`.
 #[cube]
 pub(crate) fn map<C: GradientChunk>(
     chunk: &mut C,
@@ -136,7 +125,7 @@ pub(crate) fn map<C: GradientChunk>(
     before: f32,
     ends: &ChunkStates,
     #[comptime] blueprint: GradientBlueprint,
-) -> Maps {
+) -> ChunkMaps {
     let ChunkStates { left, right, right_second, left_second, whole } = *ends;
     let quick = chunk.map(before, left, right, right_second, left_second, blueprint);
     let mut rightwards = quick.rightwards;
@@ -149,5 +138,5 @@ pub(crate) fn map<C: GradientChunk>(
         leftwards = to_left;
     }
     let ChunkMaps { middle_left, middle_right, .. } = quick;
-    Maps { rightwards, leftwards, middle_left, middle_right, ordinary }
+    ChunkMaps { rightwards, leftwards, middle_left, middle_right, ordinary }
 }

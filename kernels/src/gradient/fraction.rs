@@ -177,7 +177,7 @@ pub(crate) struct Sides {
     pub(crate) right: Fraction,
 }
 
-/// The maps of a chunk, the two sides in its middle, and whether these can be relied on.
+/// The maps of a chunk, the two sides in its middle, and whether these, and the pivots behind them, can be relied on.
 #[derive(CubeType, Clone, Copy)]
 pub(crate) struct ChunkMaps {
     pub(crate) rightwards: Affine,

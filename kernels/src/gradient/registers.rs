@@ -18,12 +18,11 @@ use crate::gradient::operands::CotangentLayout;
 use crate::gradient::resolve::{FromLeft, Resolved, resolve_site};
 use crate::gradient::sites::{Cotangents, HalfSites};
 use crate::gradient::write::{Factors, Gradients};
-use crate::half::{cuts_inside, summarise_halves};
+use crate::half::cuts_inside;
 use crate::operands::Operands;
 use crate::place::{Place, is_full};
 use crate::projective::Pair;
-use crate::routines::cube::padding;
-use crate::routines::registers::summarise_with_care;
+use crate::routines::registers::summarise;
 use crate::tile::rounds;
 use crate::transfer::Transfer;
 use crate::transpose::Mover;
@@ -85,13 +84,7 @@ impl GradientChunk for GradientRegisters {
         #[comptime] blueprint: GradientBlueprint,
     ) -> (Transfer, bool) {
         let base = comptime!(blueprint.base);
-        let cuts = cuts_inside(&self.first.matrix, &self.second.matrix, base);
-        let whole = cuts <= padding(operands, place, base);
-        let mut transfer = summarise_halves(&mut self.first.matrix, &mut self.second.matrix, base);
-        if !whole {
-            transfer = summarise_with_care(operands, place, base);
-        }
-        (transfer, whole)
+        summarise(&mut self.first.matrix, &mut self.second.matrix, operands, place, base)
     }
 
     fn sweep(

@@ -71,7 +71,8 @@ pub(crate) fn reduce_kernel(
     let mut mail = SharedMemory::<f32>::new(comptime!(blueprint.mail() as usize));
     let (own, after) = if comptime!(blueprint.in_registers) {
         let mut chunk = RegisterChunk::load(operands, place, &mut mail, blueprint);
-        let (transfer, _whole) = registers::summarise(&mut chunk, operands, place, blueprint);
+        let (transfer, _whole) =
+            registers::summarise(&mut chunk.first, &mut chunk.second, operands, place, blueprint);
         (transfer, chunk.coupling_after(blueprint))
     } else {
         let tile = Tile::load(operands, place, blueprint);

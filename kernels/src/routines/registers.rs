@@ -7,6 +7,7 @@ use crate::chunk::{keep, kept};
 use crate::complex::Complex;
 use crate::exchange::from_both_sides;
 use crate::group::{Entries, Group, extend_by_group, resolve_group, sweep_left, sweep_right};
+use crate::half::{Half, cuts_inside, summarise_halves};
 use crate::halo::Halo;
 use crate::kept::KeptRow;
 use crate::operands::Operands;
@@ -43,7 +44,7 @@ pub(crate) fn register_kernel<V: Size>(
     let mut chunk = RegisterChunk::load(operands, place, &mut mail, blueprint);
     let halo = Halo::load(operands, place, blueprint);
     let edges = Edges::new(edges, operands, place, tiles, &mut mail, blueprint);
-    let (own, whole) = summarise(&mut chunk, operands, place, blueprint);
+    let (own, whole) = summarise(&mut chunk.first, &mut chunk.second, operands, place, blueprint);
     let segment = segment_of(operands, chunk.coupling_after(blueprint), place, blueprint);
     let before = segment.couplings[UNIT_POS as usize];
     let (left_end, right_end) = (edges.left(blueprint), edges.right(blueprint));
@@ -73,12 +74,14 @@ pub(crate) fn register_kernel<V: Size>(
 /// The transfer matrix of this unit's chunk, and whether no coupling inside is exactly zero.
 #[cube]
 pub(crate) fn summarise(
-    chunk: &mut RegisterChunk,
+    first: &mut Half,
+    second: &mut Half,
     operands: &Operands,
     place: Place,
     #[comptime] blueprint: Blueprint,
 ) -> (Transfer, bool) {
-    let (mut transfer, whole) = chunk.summarise(padding(operands, place, blueprint), blueprint);
+    let whole = cuts_inside(first, second, blueprint) <= padding(operands, place, blueprint);
+    let mut transfer = summarise_halves(first, second, blueprint);
     if !whole {
         transfer = summarise_with_care(operands, place, blueprint);
     }
@@ -87,11 +90,7 @@ pub(crate) fn summarise(
 
 /// [`summarise`] for a chunk with cuts, from global memory. Rare, so it is short rather than fast.
 #[cube]
-pub(crate) fn summarise_with_care(
-    operands: &Operands,
-    place: Place,
-    #[comptime] blueprint: Blueprint,
-) -> Transfer {
+fn summarise_with_care(operands: &Operands, place: Place, #[comptime] blueprint: Blueprint) -> Transfer {
     let nothing = Transfer::site(Complex::one());
     let mut transfer = extend_by_group(nothing, &group(operands, place, 0u32, blueprint), true);
     for index in 1..rounds(comptime!(blueprint.chunk / GROUP), blueprint) {
