@@ -9,6 +9,9 @@ use crate::routines::multi_cube::EDGES;
 /// overflow nor lose digits, and the cost of rescaling is small.
 pub(crate) const GROUP: u32 = 4;
 
+/// Sites after which a sweep has forgotten the direction that a matrix contracts (see `METHODOLOGY.md`).
+const POLISH: u32 = 16;
+
 /// Lengths of a chunk: two halves of whole groups, each of which fits into registers.
 pub(crate) const CHUNKS: [u32; 3] = [8, 16, 32];
 
@@ -102,6 +105,12 @@ impl Blueprint {
     pub(crate) fn lanes(&self) -> Self {
         let share = self.share();
         Self { units: self.units / share, units_per_row: self.units_per_row / share, ..*self }
+    }
+
+    /// Whether the states in the middle of a chunk that a sweep from its edges has given are polished: else a unit with its
+    /// entries in registers sweeps to the middle again, from edges that are.
+    pub(crate) fn has_polished_middle(&self) -> bool {
+        self.half() >= POLISH
     }
 
     /// Sites of half a chunk, which are in registers at a time.

@@ -110,13 +110,28 @@ impl Half {
         chunk
     }
 
+    /// The right state before these sites, from the one after them, which has crossed the coupling there.
+    pub(crate) fn sweep_left(&self, right: Pair, #[comptime] blueprint: Blueprint) -> Pair {
+        let mut right = right;
+        #[unroll]
+        for step in 0..blueprint.half() {
+            let site = comptime!(blueprint.half() - 1 - step);
+            right.enter(self.diagonal(site, blueprint), self.coupling_after(site));
+            if comptime!(step % GROUP == GROUP - 1) {
+                right.rescale(rescaling(right));
+            }
+        }
+        right
+    }
+
     /// Keeps the left states after each of these sites in `states`, from the one before them, which has crossed the coupling there.
+    /// Returns the last.
     pub(crate) fn keep_left_states(
         &self,
         states: &mut Array<f32>,
         left: Pair,
         #[comptime] blueprint: Blueprint,
-    ) {
+    ) -> Pair {
         let mut left = left;
         #[unroll]
         for site in 0..blueprint.half() {
@@ -126,6 +141,7 @@ impl Half {
                 left.rescale(rescaling(left));
             }
         }
+        left
     }
 
     /// Exchanges the entries of two halves, but not what is before them.

@@ -88,7 +88,11 @@ impl RegisterChunk {
         let entering = cross_coupling(left, before);
         let leaving = cross_coupling(right, self.coupling_after(blueprint));
         let (left, right) = sweep_halves(&self.first, &self.second, entering, leaving, blueprint);
-        let (left, right) = (canonicalise(left), canonicalise(right));
+        let (left, right) = if comptime!(blueprint.has_polished_middle()) {
+            (canonicalise(left), canonicalise(right))
+        } else {
+            (left, right)
+        };
         let (left_after, right_before) = sweep_halves(&self.second, &self.first, left, right, blueprint);
         Inner { left, right, left_after, right_before }
     }
@@ -107,13 +111,20 @@ impl RegisterChunk {
         let between = self.coupling_between(blueprint);
         let entering = cross_coupling(from_left, before);
         let leaving = cross_coupling(from_right, self.coupling_after(blueprint));
+        let in_middle = if comptime!(blueprint.has_polished_middle()) {
+            inner.right
+        } else {
+            self.second.sweep_left(leaving, blueprint)
+        };
+        let mut left = entering;
         let mut reliable = true.runtime();
         for turn in rounds(0u32, blueprint)..rounds(2u32, blueprint) {
             let in_first = turn == 0;
             self.first.before = select(in_first, before, between);
-            let left = choose_pair(in_first, entering, inner.left);
-            let right = choose_pair(in_first, inner.right, leaving);
-            reliable &= resolve_half(&mut self.first, left, right, finish, blueprint);
+            let right = choose_pair(in_first, in_middle, leaving);
+            let (left_after, ordinary) = resolve_half(&mut self.first, left, right, finish, blueprint);
+            left = if comptime!(blueprint.has_polished_middle()) { inner.left } else { left_after };
+            reliable &= ordinary;
             self.take_turns(blueprint);
         }
         reliable
@@ -190,8 +201,8 @@ pub(crate) fn fetch(
     }
 }
 
-/// Puts `G` in the place of the entries of a half, from the states on both sides of it, and tells whether all of them can be
-/// relied on.
+/// Puts `G` in the place of the entries of a half, from the states on both sides of it. Returns the left state after it, and
+/// whether all entries can be relied on.
 #[cube]
 fn resolve_half(
     half: &mut Half,
@@ -199,10 +210,10 @@ fn resolve_half(
     right: Pair,
     finish: &Finish,
     #[comptime] blueprint: Blueprint,
-) -> bool {
+) -> (Pair, bool) {
     let sites = comptime!(blueprint.half());
     let mut states = Array::<f32>::new(comptime!(4 * sites as usize));
-    half.keep_left_states(&mut states, left, blueprint);
+    let left_after = half.keep_left_states(&mut states, left, blueprint);
     let mut right = right;
     let mut reliable = true.runtime();
     #[unroll]
@@ -220,5 +231,5 @@ fn resolve_half(
             right.rescale(rescaling(right));
         }
     }
-    reliable
+    (left_after, reliable)
 }

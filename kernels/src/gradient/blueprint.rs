@@ -6,15 +6,13 @@ use crate::blueprint::{Blueprint, Compiler};
 use crate::error::BkError;
 use crate::options::BkOptions;
 use crate::problem::BkProblem;
-use crate::routines::{InRegisters, Layout, Routine, Strategy, resolve_strategy};
+use crate::routines::{InRegisters, Layout, Routine, Shape, Strategy, resolve_strategy};
 
 /// A chunk as long as the forward pass's would leave too few registers.
 const BACKWARD: Layout = Layout {
-    chunk: 16,
-    units: 256,
-    largest: 512,
+    staged: Shape { chunk: 16, units: 256, largest: 512 },
+    registers: Shape { chunk: 16, units: 256, largest: 512 },
     in_registers: InRegisters::Always,
-    largest_in_registers: 512,
     alone: 0,
 };
 

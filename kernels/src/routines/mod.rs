@@ -19,18 +19,25 @@ use crate::routines::serial::SERIAL_UNITS;
 /// What a cube is made of where a sweep does not say.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Layout {
+    /// Where entries are staged in shared memory.
+    pub(crate) staged: Shape,
+    /// Where units keep them in registers, since a driver gives little shared memory.
+    pub(crate) registers: Shape,
+    /// When they do.
+    pub(crate) in_registers: InRegisters,
+    /// Sites of the longest rows that a unit takes alone where there are few of them, 0 for none.
+    pub(crate) alone: usize,
+}
+
+/// The shape of a cube.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Shape {
     /// Sites of a unit.
     pub(crate) chunk: u32,
     /// Units of a cube.
     pub(crate) units: u32,
     /// Units of the largest cube, for rows that would else be divided over several and read twice.
     pub(crate) largest: u32,
-    /// When units keep their entries in registers where a driver gives little shared memory.
-    pub(crate) in_registers: InRegisters,
-    /// Units of the largest cube that does.
-    pub(crate) largest_in_registers: u32,
-    /// Sites of the longest rows that a unit takes alone where there are few of them, 0 for none.
-    pub(crate) alone: usize,
 }
 
 /// When units keep their entries in registers.
@@ -42,16 +49,14 @@ pub(crate) enum InRegisters {
     Always,
 }
 
-/// Shorter chunks pay more for the butterfly, and polish over less than 16 sites: over 8 the worst error on Hermitian
-/// input near the real axis comes close to 70 units (see `METHODOLOGY.md`). Longer ones leave too few units to hide latency.
-/// More units would share fewer cubes a multiprocessor, and wait for each other at barriers.
+/// Shorter chunks pay more for the butterfly. With a tile states are polished over half a chunk, and that over 16 sites at least:
+/// over 8 the worst error on Hermitian input near the real axis comes close to 70 units (see `METHODOLOGY.md`). With registers it is
+/// a whole chunk, and a shorter one leaves room for more units. Longer chunks leave too few units to hide latency. More
+/// units would share fewer cubes a multiprocessor, and wait for each other at barriers.
 pub(crate) const FORWARD: Layout = Layout {
-    chunk: 32,
-    units: 128,
-    largest: 512,
+    staged: Shape { chunk: 32, units: 128, largest: 512 },
+    registers: Shape { chunk: 16, units: 256, largest: 512 },
     in_registers: InRegisters::WhereCubesShare,
-    // For twice as many a multiprocessor has too few registers.
-    largest_in_registers: 256,
     alone: 16,
 };
 /// Units of the smallest cube; smaller ones leave lanes of a plane idle.
@@ -118,21 +123,44 @@ pub(crate) fn resolve_strategy(
     compiler: Compiler,
     device: &DeviceProperties,
 ) -> Result<(Routine, Blueprint), BkError> {
-    let mut blueprint = Blueprint {
-        chunk: strategy.chunk.unwrap_or(layout.chunk),
-        units: strategy.units.unwrap_or(layout.units.min(device.hardware.max_units_per_cube)),
-        units_per_row: 1,
-        compiler,
-        plane_size: strategy.plane_size.unwrap_or_else(|| uniform_plane_size(device)),
-        complex_diagonal: problem.complex_diagonal,
-        in_registers: compiler == Compiler::SpirV,
-        tiled: false,
-        scans_tiles: false,
-        keeps_states: false,
-        roomy: false,
-        clip: options.max_magnitude.is_some(),
-        zero_non_finite: options.non_finite == NonFinite::Zero,
+    let lay_out = |in_registers| {
+        let shape = if in_registers { layout.registers } else { layout.staged };
+        let blueprint = Blueprint {
+            chunk: strategy.chunk.unwrap_or(shape.chunk),
+            units: strategy.units.unwrap_or(shape.units.min(device.hardware.max_units_per_cube)),
+            units_per_row: 1,
+            compiler,
+            plane_size: strategy.plane_size.unwrap_or_else(|| uniform_plane_size(device)),
+            complex_diagonal: problem.complex_diagonal,
+            in_registers,
+            tiled: false,
+            scans_tiles: false,
+            keeps_states: false,
+            roomy: false,
+            clip: options.max_magnitude.is_some(),
+            zero_non_finite: options.non_finite == NonFinite::Zero,
+        };
+        place_rows(blueprint, strategy, shape.largest, layout.alone, problem, device)
     };
+    let (routine, blueprint) = lay_out(compiler == Compiler::SpirV)?;
+    // A layout that is forced stays as it is for any batch.
+    let is_free = *strategy == Strategy::default();
+    let may_stage = is_free && layout.in_registers == InRegisters::WhereCubesShare && blueprint.in_registers;
+    if may_stage && cubes(routine, problem, &blueprint) <= multiprocessors(device) {
+        return lay_out(false).or(Ok((routine, blueprint)));
+    }
+    Ok((routine, blueprint))
+}
+
+/// The algorithm for a problem on a device, and its blueprint, of which `blueprint` has all but what depends on the rows.
+fn place_rows(
+    mut blueprint: Blueprint,
+    strategy: &Strategy,
+    largest: u32,
+    alone: usize,
+    problem: &BkProblem,
+    device: &DeviceProperties,
+) -> Result<(Routine, Blueprint), BkError> {
     let limit = device.hardware.max_shared_memory_size;
     check_layout(&blueprint, strategy.routine, device)?;
     if strategy.units.is_none() {
@@ -145,15 +173,12 @@ pub(crate) fn resolve_strategy(
     }
     let largest = match strategy.units {
         Some(units) => units,
-        None => {
-            let most = if blueprint.in_registers { layout.largest_in_registers } else { layout.largest };
-            largest_units(&blueprint, most.min(device.hardware.max_units_per_cube), limit)
-        }
+        None => largest_units(&blueprint, largest.min(device.hardware.max_units_per_cube), limit),
     };
     let longest = blueprint.chunk as usize * largest as usize;
     let is_free = *strategy == Strategy::default();
     let inferred = match problem.n {
-        n if is_free && n <= layout.alone && are_few(problem.batch, device) => Routine::Serial,
+        n if is_free && n <= alone && are_few(problem.batch, device) => Routine::Serial,
         n if n <= longest => Routine::Cube,
         _ => Routine::MultiCube,
     };
@@ -168,14 +193,6 @@ pub(crate) fn resolve_strategy(
         Routine::MultiCube => {
             blueprint.units_per_row = blueprint.units;
             blueprint.tiled = true;
-        }
-    }
-    // A layout that is forced stays as it is for any batch.
-    let may_stage = is_free && layout.in_registers == InRegisters::WhereCubesShare;
-    if may_stage && cubes(routine, problem, &blueprint) <= multiprocessors(device) {
-        let staged = Blueprint { in_registers: false, ..blueprint };
-        if staged.shared_bytes() <= limit {
-            blueprint = staged;
         }
     }
     if routine != Routine::Serial && blueprint.shared_bytes() > limit {

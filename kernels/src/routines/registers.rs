@@ -207,7 +207,9 @@ fn resolve_with_care(
     let mut results = Array::<f32>::new(comptime!(2 * blueprint.chunk as usize));
     let mut left = from_left;
     for index in 0..2 * half {
-        left = choose_pair(index == half, inner.left, left);
+        if comptime!(blueprint.has_polished_middle()) {
+            left = choose_pair(index == half, inner.left, left);
+        }
         keep(&mut starts, index, left);
         left = sweep_right(left, &group(operands, place, index, blueprint));
     }
@@ -215,7 +217,9 @@ fn resolve_with_care(
     let mut entries = Entries::new();
     for step in 0..2 * half {
         let index = 2 * half - 1 - step;
-        right = choose_pair(index + 1 == half, inner.right, right);
+        if comptime!(blueprint.has_polished_middle()) {
+            right = choose_pair(index + 1 == half, inner.right, right);
+        }
         let sites = group(operands, place, index, blueprint);
         right = resolve_group(kept(&starts, index), right, &sites, &mut entries, finish, blueprint);
         #[unroll]
