@@ -16,7 +16,8 @@ use crate::routines::multi_cube::{EDGES, SUMMARY, reduce_kernel, scan_kernel};
 use crate::routines::registers::register_kernel;
 use crate::routines::serial::{SERIAL_UNITS, STATE, serial_kernel};
 use crate::routines::{
-    FORWARD, Routine, SMALLEST_CUBE, Strategy, resolve_strategy, rows_to_cubes, scans_tiles,
+    FORWARD, FORWARD_KEEPING_STATES, Routine, SMALLEST_CUBE, Strategy, resolve_strategy, rows_to_cubes,
+    scans_tiles,
 };
 
 /// Units of the largest cube that scans tiles: each level more of its butterfly costs about as much as
@@ -45,8 +46,9 @@ pub fn bk_core<R: Runtime>(
     operands.validate(problem, options)?;
     let device = client.properties();
     let compiler = Compiler::of(client);
-    let (routine, blueprint) = resolve_strategy(strategy, FORWARD, problem, options, compiler, device)?;
     let states = check_states(operands, problem, options, strategy)?;
+    let layout = if states > 0 { FORWARD_KEEPING_STATES } else { FORWARD };
+    let (routine, blueprint) = resolve_strategy(strategy, layout, problem, options, compiler, device)?;
     let has_own_couplings = operands.b.row_stride != 0 || operands.c.row_stride != 0;
     let roomy = has_own_couplings && device.hardware.max_shared_memory_size >= ROOMY_BYTES;
     let blueprint = Blueprint { keeps_states: states > 0, roomy, ..blueprint };

@@ -49,16 +49,21 @@ pub(crate) enum InRegisters {
     Always,
 }
 
-/// Shorter chunks pay more for the butterfly. With a tile states are polished over half a chunk, and that over 16 sites at least:
-/// over 8 the worst error on Hermitian input near the real axis comes close to 70 units (see `METHODOLOGY.md`). With registers it is
-/// a whole chunk, and a shorter one leaves room for more units. Longer chunks leave too few units to hide latency. More
-/// units would share fewer cubes a multiprocessor, and wait for each other at barriers.
+/// Shorter chunks pay more for the butterfly, and polish over less than 16 sites: over 8 the worst error on Hermitian
+/// input near the real axis comes close to 70 units (see `METHODOLOGY.md`). Longer ones leave too few units to hide latency.
+/// More units would share fewer cubes a multiprocessor, and wait for each other at barriers.
 pub(crate) const FORWARD: Layout = Layout {
     staged: Shape { chunk: 32, units: 128, largest: 512 },
-    registers: Shape { chunk: 16, units: 256, largest: 512 },
+    // For twice as many units a multiprocessor has too few registers.
+    registers: Shape { chunk: 32, units: 128, largest: 256 },
     in_registers: InRegisters::WhereCubesShare,
     alone: 16,
 };
+
+/// Where states are kept for a backward pass, which is to follow: half as many sites are half of the program, and two long programs
+/// in turn drive each other out of the instruction cache. With registers states are polished over whole chunks.
+pub(crate) const FORWARD_KEEPING_STATES: Layout =
+    Layout { registers: Shape { chunk: 16, units: 256, largest: 512 }, ..FORWARD };
 /// Units of the smallest cube; smaller ones leave lanes of a plane idle.
 pub(crate) const SMALLEST_CUBE: u32 = 32;
 /// Cubes for each multiprocessor below which rows are spread over smaller cubes.
