@@ -47,8 +47,14 @@ pub fn bk_core<R: Runtime>(
     let device = client.properties();
     let compiler = Compiler::of(client);
     let states = check_states(operands, problem, options, strategy)?;
-    let layout = if states > 0 { FORWARD_KEEPING_STATES } else { FORWARD };
-    let (routine, blueprint) = resolve_strategy(strategy, layout, problem, options, compiler, device)?;
+    let laid_out = |layout| resolve_strategy(strategy, layout, problem, options, compiler, device);
+    let (routine, mut blueprint) = laid_out(FORWARD)?;
+    if states > 0
+        && let Ok((same, keeping)) = laid_out(FORWARD_KEEPING_STATES)
+        && same == routine
+    {
+        blueprint = keeping;
+    }
     let has_own_couplings = operands.b.row_stride != 0 || operands.c.row_stride != 0;
     let roomy = has_own_couplings && device.hardware.max_shared_memory_size >= ROOMY_BYTES;
     let blueprint = Blueprint { keeps_states: states > 0, roomy, ..blueprint };

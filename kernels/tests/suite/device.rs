@@ -2,7 +2,7 @@
 
 use bk_kernels::inputs::Inputs;
 use bk_kernels::reference::{self, compare};
-use bk_kernels::{BkOperands, BkOptions, BkProblem, Operand, Routine, Strategy, bk_core};
+use bk_kernels::{BkOperands, BkOptions, BkProblem, Operand, Routine, Strategy, bk_core, kept_states};
 use cubecl::prelude::*;
 use cubecl::server::Handle;
 
@@ -54,6 +54,15 @@ pub(crate) fn operands(client: &ComputeClient<TestRuntime>, inputs: &Inputs) -> 
 pub(crate) fn run(inputs: &Inputs, options: &BkOptions, strategy: &Strategy) -> Vec<f32> {
     let client = client();
     let operands = operands(&client, inputs);
+    launch(&client, &problem(inputs), &operands, options, strategy)
+}
+
+/// As [`run`], where the pass keeps states too.
+pub(crate) fn run_keeping(inputs: &Inputs, options: &BkOptions, strategy: &Strategy) -> Vec<f32> {
+    let client = client();
+    let shape = kept_states(&problem(inputs), options, strategy).expect("a strategy that keeps states");
+    let states = Some(client.empty(4 * shape.into_iter().product::<usize>()));
+    let operands = BkOperands { states, ..operands(&client, inputs) };
     launch(&client, &problem(inputs), &operands, options, strategy)
 }
 

@@ -3,9 +3,13 @@
 
 use bk_kernels::families::{Family, generate};
 use bk_kernels::inputs::Inputs;
+use bk_kernels::reference::{compare, resolvent};
 use bk_kernels::{BkOptions, BkProblem, Routine, Strategy, plan_routine};
 
-use crate::device::{assert_right, client, launch, narrow, operands, plane_size, problem, strategies, tiled};
+use crate::device::{
+    ALLOWED_UNITS, assert_right, client, launch, narrow, operands, plane_size, problem, run_keeping,
+    strategies, tiled,
+};
 
 fn normal(batch: usize, n: usize) -> Inputs {
     generate(Family::Normal, batch, n, false, None, (1000 * batch + n) as u64)
@@ -167,12 +171,36 @@ fn rows_of_a_cube_next_to_the_real_axis_are_right() {
     }
 }
 
+/// With entries in registers such a pass has chunks half as long, and polishes over all of one.
+#[test]
+fn values_of_a_pass_that_keeps_states_are_right() {
+    let options = BkOptions::default();
+    let cube = Strategy::forced(Routine::Cube);
+    for (batch, n) in [(3, 17), (5, 255), (70, 100), (3, 1000), (2, 4096), (1, 6000)] {
+        for im in [0.1, 1e-5, 0.0] {
+            let inputs = generate(Family::Hermitian, batch, n, false, Some([0.1, im]), 5);
+            let oracle = resolvent(&inputs).unwrap();
+            for strategy in [Strategy::default(), cube, tiled(32)] {
+                let fits = plan_routine(&client(), &problem(&inputs), &options, &strategy).is_ok();
+                if fits {
+                    let output = run_keeping(&inputs, &options, &strategy);
+                    let rejected = compare(&output, &oracle, &options, ALLOWED_UNITS).rejected;
+                    assert!(
+                        rejected.is_none(),
+                        "{batch} rows of {n}, Im z = {im:e}, {strategy:?}: {rejected:?}"
+                    );
+                }
+            }
+        }
+    }
+}
+
 /// The error unit bounds `|G|`, and `Im G` is far smaller here: a phase left in the states would take its
 /// digits (a median error of 5e-4 of them) and leave `|G|` as it is.
 #[test]
 fn a_small_imaginary_part_keeps_its_digits() {
     let inputs = generate(Family::LargeEntries, 1, 65_536, false, None, 13);
-    let oracle = bk_kernels::reference::resolvent(&inputs).unwrap();
+    let oracle = resolvent(&inputs).unwrap();
     for strategy in [Strategy::default(), tiled(32), Strategy::forced(Routine::Serial)] {
         let output = crate::device::run(&inputs, &BkOptions::default(), &strategy);
         let mut errors: Vec<f64> = output
