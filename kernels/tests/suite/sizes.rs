@@ -171,25 +171,23 @@ fn rows_of_a_cube_next_to_the_real_axis_are_right() {
     }
 }
 
-/// With entries in registers such a pass has chunks half as long, and polishes over all of one.
+/// With entries in registers such a pass has chunks half as long. Without the sweep that goes on from their polished edges
+/// to their middle, errors here are 45 and 50 units.
 #[test]
 fn values_of_a_pass_that_keeps_states_are_right() {
     let options = BkOptions::default();
-    let cube = Strategy::forced(Routine::Cube);
-    for (batch, n) in [(3, 17), (5, 255), (70, 100), (3, 1000), (2, 4096), (1, 6000)] {
-        for im in [0.1, 1e-5, 0.0] {
+    let strategies = [Strategy::default(), Strategy::forced(Routine::Cube), tiled(32)];
+    for (batch, n) in [(3, 17), (5, 255), (128, 1024), (1, 6000)] {
+        for im in [1e-3, 1e-4] {
             let inputs = generate(Family::Hermitian, batch, n, false, Some([0.1, im]), 5);
             let oracle = resolvent(&inputs).unwrap();
-            for strategy in [Strategy::default(), cube, tiled(32)] {
-                let fits = plan_routine(&client(), &problem(&inputs), &options, &strategy).is_ok();
-                if fits {
-                    let output = run_keeping(&inputs, &options, &strategy);
-                    let rejected = compare(&output, &oracle, &options, ALLOWED_UNITS).rejected;
-                    assert!(
-                        rejected.is_none(),
-                        "{batch} rows of {n}, Im z = {im:e}, {strategy:?}: {rejected:?}"
-                    );
-                }
+            // A device need not have room for 6000 sites in a cube.
+            let fits =
+                |strategy: &&Strategy| plan_routine(&client(), &problem(&inputs), &options, strategy).is_ok();
+            for strategy in strategies.iter().filter(fits) {
+                let output = run_keeping(&inputs, &options, strategy);
+                let rejected = compare(&output, &oracle, &options, ALLOWED_UNITS).rejected;
+                assert!(rejected.is_none(), "{batch} rows of {n}, Im z = {im:e}, {strategy:?}: {rejected:?}");
             }
         }
     }
