@@ -50,6 +50,7 @@ pub fn bk_core<R: Runtime>(
     let laid_out = |layout| resolve_strategy(strategy, layout, problem, options, compiler, device);
     let (routine, mut blueprint) = laid_out(FORWARD)?;
     if states > 0
+        && blueprint.in_registers
         && let Ok((same, keeping)) = laid_out(FORWARD_KEEPING_STATES)
         && same == routine
     {

@@ -64,6 +64,7 @@ pub(crate) const FORWARD: Layout = Layout {
 /// in turn drive each other out of the instruction cache. With registers states are polished over whole chunks.
 pub(crate) const FORWARD_KEEPING_STATES: Layout =
     Layout { registers: Shape { chunk: 16, units: 256, largest: 512 }, ..FORWARD };
+
 /// Units of the smallest cube; smaller ones leave lanes of a plane idle.
 pub(crate) const SMALLEST_CUBE: u32 = 32;
 /// Cubes for each multiprocessor below which rows are spread over smaller cubes.
@@ -151,8 +152,12 @@ pub(crate) fn resolve_strategy(
     // A layout that is forced stays as it is for any batch.
     let is_free = *strategy == Strategy::default();
     let may_stage = is_free && layout.in_registers == InRegisters::WhereCubesShare && blueprint.in_registers;
-    if may_stage && cubes(routine, problem, &blueprint) <= multiprocessors(device) {
-        return lay_out(false).or(Ok((routine, blueprint)));
+    if may_stage
+        && cubes(routine, problem, &blueprint) <= multiprocessors(device)
+        && let Ok((same, staged)) = lay_out(false)
+        && same == routine
+    {
+        return Ok((routine, staged));
     }
     Ok((routine, blueprint))
 }
