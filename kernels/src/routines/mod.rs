@@ -60,8 +60,8 @@ pub(crate) const FORWARD: Layout = Layout {
     alone: 16,
 };
 
-/// Where states are kept for a backward pass, which is to follow: half as many sites are half of the program, and two long programs
-/// in turn drive each other out of the instruction cache. With registers states are polished over whole chunks.
+/// Where states are kept for a backward pass, which is to follow: half as many sites are a shorter program, and two long ones in turn
+/// take longer than each by itself (`docs/perf-log.md`). With registers states are polished over whole chunks.
 pub(crate) const FORWARD_KEEPING_STATES: Layout =
     Layout { registers: Shape { chunk: 16, units: 256, largest: 512 }, ..FORWARD };
 
