@@ -118,6 +118,11 @@ impl Strategy {
     pub fn forced(routine: Routine) -> Self {
         Self { routine: Some(routine), ..Self::default() }
     }
+
+    /// Whether nothing is forced.
+    fn is_free(&self) -> bool {
+        *self == Self::default()
+    }
 }
 
 /// The algorithm and its blueprint for a problem on a device.
@@ -150,8 +155,8 @@ pub(crate) fn resolve_strategy(
     };
     let (routine, blueprint) = lay_out(compiler == Compiler::SpirV)?;
     // A layout that is forced stays as it is for any batch.
-    let is_free = *strategy == Strategy::default();
-    let may_stage = is_free && layout.in_registers == InRegisters::WhereCubesShare && blueprint.in_registers;
+    let may_stage =
+        strategy.is_free() && layout.in_registers == InRegisters::WhereCubesShare && blueprint.in_registers;
     if may_stage
         && cubes(routine, problem, &blueprint) <= multiprocessors(device)
         && let Ok((same, staged)) = lay_out(false)
@@ -186,9 +191,8 @@ fn place_rows(
         None => largest_units(&blueprint, largest.min(device.hardware.max_units_per_cube), limit),
     };
     let longest = blueprint.chunk as usize * largest as usize;
-    let is_free = *strategy == Strategy::default();
     let inferred = match problem.n {
-        n if is_free && n <= alone && are_few(problem.batch, device) => Routine::Serial,
+        n if strategy.is_free() && n <= alone && are_few(problem.batch, device) => Routine::Serial,
         n if n <= longest => Routine::Cube,
         _ => Routine::MultiCube,
     };
