@@ -26,6 +26,15 @@ pub trait Workload {
     /// Only what is known at once; a failure on the device may show in [`Workload::synchronize`].
     fn launch(&mut self, set: usize) -> Result<(), Failure>;
 
+    /// Waits until every launch is with the device's driver: where another thread hands them over, [`Workload::launch`]
+    /// returns before they are.
+    ///
+    /// # Errors
+    /// As [`Workload::launch`].
+    fn flush(&mut self) -> Result<(), Failure> {
+        Ok(())
+    }
+
     /// Waits until everything that was queued is done.
     ///
     /// # Errors

@@ -159,6 +159,10 @@ impl<P: Platform> Workload for BkCoreWorkload<P> {
         Ok(())
     }
 
+    fn flush(&mut self) -> Result<(), Failure> {
+        self.platform.flush()
+    }
+
     fn synchronize(&mut self) -> Result<(), Failure> {
         self.platform.synchronize()
     }

@@ -32,6 +32,11 @@ pub(crate) trait Platform {
     /// The device.
     fn device(&self) -> &<Self::Backend as BackendTypes>::Device;
 
+    /// See [`bk_harness::workload::Workload::flush`].
+    fn flush(&self) -> Result<(), Failure> {
+        Ok(())
+    }
+
     /// Waits for everything that was queued.
     fn synchronize(&self) -> Result<(), Failure> {
         <Self::Backend as Backend>::sync(self.device())

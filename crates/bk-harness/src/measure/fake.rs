@@ -38,6 +38,9 @@ pub(super) struct FakeWorkload {
     pub(super) time: FakeTime,
     /// Host time to issue a launch.
     pub(super) issue: f64,
+    /// Time of another thread to hand a launch to the driver, and when it will be done with those so far.
+    pub(super) relay: f64,
+    pub(super) relayed_at: f64,
     /// Device time of launch number `.0` on input set `.1`.
     pub(super) duration: Box<dyn Fn(u32, usize) -> f64>,
     /// Host time of a synchronisation, after the device is idle.
@@ -71,6 +74,8 @@ impl FakeWorkload {
         Self {
             time: FakeTime::default(),
             issue: 2e-6,
+            relay: 0.0,
+            relayed_at: 0.0,
             duration: Box::new(move |_, _| duration),
             synchronisation: 1e-5,
             has_delay: false,
@@ -92,7 +97,7 @@ impl FakeWorkload {
     }
 
     fn work_for(&mut self, seconds: f64) {
-        self.busy_until = self.busy_until.max(self.time.seconds()) + seconds;
+        self.busy_until = self.busy_until.max(self.time.seconds()).max(self.relayed_at) + seconds;
     }
 }
 
@@ -112,10 +117,16 @@ impl Workload for FakeWorkload {
             self.queued = 0;
         }
         self.queued += 1;
+        self.relayed_at = self.relayed_at.max(self.time.seconds()) + self.relay;
         let duration = (self.duration)(self.launches, set);
         self.work_for(duration);
         self.launches += 1;
         self.used_sets.push(set);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), Failure> {
+        self.time.wait_until(self.relayed_at);
         Ok(())
     }
 

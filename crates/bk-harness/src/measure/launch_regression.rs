@@ -72,7 +72,7 @@ impl From<Failure> for RegressionError {
 pub(super) struct Regression {
     batches: Vec<u32>,
     delay: Option<Delay>,
-    /// Host time to issue one launch.
+    /// Host time to issue one launch, until the driver has it.
     issue_seconds: f64,
     /// Synchronised calls of one launch, or intercepts: their median less a slope is the overhead.
     intercepts: Vec<f64>,
@@ -107,7 +107,7 @@ impl Regression {
         let largest = batches.iter().copied().max().unwrap_or(1);
         let mut issue_seconds: f64 = 0.0;
         for _ in 0..TRIES {
-            issue_seconds = issue_seconds.max(session.timed_launches(largest)?.issue_seconds);
+            issue_seconds = issue_seconds.max(session.issue_seconds(largest)?);
         }
         let delay = if session.class == DeviceClass::Cpu {
             None
@@ -190,23 +190,23 @@ impl Regression {
         let mut points = Vec::with_capacity(batches.len());
         let mut exposed = false;
         for launches in batches {
-            let batch = match self.delay {
+            let seconds = match self.delay {
                 None => session.timed_launches(launches)?,
                 Some(delay) => {
                     let Some(batch) = session.delayed_launches(delay.requested, launches)? else {
                         return Err(Failure::Execution("the device no longer accepts a delay".to_owned()));
                     };
                     exposed |= batch.issue_seconds >= HIDDEN_PART * delay.measured;
-                    batch
+                    batch.total_seconds
                 }
             };
-            points.push((f64::from(launches), batch.total_seconds));
+            points.push((f64::from(launches), seconds));
         }
         let line = least_squares(&points).filter(|line| line.slope > 0.0);
         let Some(line) = line else { return Ok(Round::Impossible) };
         let single = match self.delay {
             None => line.intercept,
-            Some(_) => session.timed_launches(1)?.total_seconds,
+            Some(_) => session.timed_launches(1)?,
         };
         self.intercepts.push(single);
         Ok(if exposed { Round::Exposed(line.slope) } else { Round::Slope(line.slope) })

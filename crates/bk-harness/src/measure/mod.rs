@@ -99,7 +99,7 @@ fn run(session: &mut Session, observer: &mut dyn FnMut(Phase)) -> Result<Measure
 
 /// The very first launch, before even the proof: whatever compiles or tunes itself does so here.
 fn first_launch(session: &mut Session) -> Result<f64, Ended> {
-    Ok(session.timed_launches(1)?.total_seconds)
+    Ok(session.timed_launches(1)?)
 }
 
 /// Compares the output with the oracle, outside the clock.

@@ -115,8 +115,7 @@ fn is_its_own_slope(class: DeviceClass, launch_seconds: f64, samples: &Samples) 
 }
 
 fn by_wall(session: &mut Session, limits: Limits, samples: &mut Samples) -> Result<Taken, Ended> {
-    let times =
-        collect(session, limits, |session| session.timed_launches(1).map(|batch| batch.total_seconds))?;
+    let times = collect(session, limits, |session| session.timed_launches(1))?;
     samples.timings.push(timing(Clock::Wall, times, None, false)?);
     Ok(Taken::Yes)
 }

@@ -16,12 +16,12 @@ pub(super) struct Session<'a> {
     stopwatch: &'a dyn Stopwatch,
 }
 
-/// What the host saw of some launches between two synchronisations.
+/// What the host saw of some launches behind a delay, between two synchronisations.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct Batch {
-    /// Until the last launch was issued.
+    /// From the delay on until the last launch was with the driver.
     pub(super) issue_seconds: f64,
-    /// Until everything was done.
+    /// Until everything was done, the delay included.
     pub(super) total_seconds: f64,
 }
 
@@ -40,18 +40,27 @@ impl<'a> Session<'a> {
         self.stopwatch.seconds()
     }
 
-    /// Times `launches` from an idle device to an idle device.
-    pub(super) fn timed_launches(&mut self, launches: u32) -> Result<Batch, Failure> {
+    /// Seconds that `launches` take, from an idle device to an idle device.
+    pub(super) fn timed_launches(&mut self, launches: u32) -> Result<f64, Failure> {
         self.workload.synchronize()?;
         let start = self.seconds();
         self.issue(launches)?;
-        let issued = self.seconds();
         self.workload.synchronize()?;
-        Ok(Batch { issue_seconds: issued - start, total_seconds: self.seconds() - start })
+        Ok(self.seconds() - start)
     }
 
-    /// As [`Session::timed_launches`] with a delay queued before them: `total_seconds` contains it,
-    /// `issue_seconds` begins after it was queued. `None` where the device has no delay.
+    /// Seconds until `launches` are with the driver, which has nothing else to do.
+    pub(super) fn issue_seconds(&mut self, launches: u32) -> Result<f64, Failure> {
+        self.workload.synchronize()?;
+        let start = self.seconds();
+        self.issue(launches)?;
+        self.workload.flush()?;
+        let issued = self.seconds();
+        self.workload.synchronize()?;
+        Ok(issued - start)
+    }
+
+    /// As [`Session::timed_launches`] with a delay queued before them. `None` where the device has no delay.
     pub(super) fn delayed_launches(
         &mut self,
         delay: Duration,
@@ -64,6 +73,8 @@ impl<'a> Session<'a> {
         }
         let queued = self.seconds();
         self.issue(launches)?;
+        // The caller's own thread may be done with them long before they are on their way to the device.
+        self.workload.flush()?;
         let issued = self.seconds();
         self.workload.synchronize()?;
         Ok(Some(Batch { issue_seconds: issued - queued, total_seconds: self.seconds() - start }))

@@ -87,6 +87,24 @@ fn behind_a_delay_the_slope_is_the_device_s_and_the_overhead_holds_no_delay() {
 }
 
 #[test]
+fn launches_that_another_thread_hands_to_the_driver_are_hidden_too() {
+    // The caller is done with 64 of them after 64 µs, the other thread after 1.28 ms.
+    let mut workload = FakeWorkload { issue: 1e-6, relay: 2e-5, has_delay: true, ..FakeWorkload::new(4e-6) };
+    let measurement = on_gpu(&mut workload);
+    let regression = &measurement.timings[0];
+    assert!(regression.issue_hidden);
+    assert!(regression.samples.iter().all(|slope| (slope - 4e-6).abs() < 1e-12), "{:?}", regression.samples);
+}
+
+#[test]
+fn without_a_delay_launches_are_bound_by_the_thread_that_hands_them_to_the_driver() {
+    let mut workload = FakeWorkload { issue: 1e-6, relay: 2e-5, ..FakeWorkload::new(4e-6) };
+    let measurement = on_gpu(&mut workload);
+    assert_close(measurement.timings[0].statistics.median, 2e-5);
+    assert_eq!(warnings(&measurement), ["issue-bound"]);
+}
+
+#[test]
 fn a_delay_that_is_too_short_is_lengthened() {
     let mut workload =
         FakeWorkload { issue: 1e-5, has_delay: true, delay_factor: 0.3, ..FakeWorkload::new(4e-6) };

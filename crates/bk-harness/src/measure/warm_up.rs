@@ -37,7 +37,7 @@ pub(super) fn warm_up(session: &mut Session) -> Result<WarmUp, Ended> {
     let mut times = Vec::new();
     let mut asked_for_until = None;
     loop {
-        times.push(session.timed_launches(1)?.total_seconds);
+        times.push(session.timed_launches(1)?);
         let seconds = session.seconds() - start;
         if times.len() < least_runs || seconds < least_seconds {
             continue;

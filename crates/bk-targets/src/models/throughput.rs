@@ -81,6 +81,10 @@ impl<P: Platform> Workload for Throughput<P> {
         Ok(())
     }
 
+    fn flush(&mut self) -> Result<(), Failure> {
+        self.platform.flush()
+    }
+
     fn synchronize(&mut self) -> Result<(), Failure> {
         self.platform.synchronize()
     }

@@ -67,6 +67,11 @@ impl<R: CubeRuntime, BT: BoolElement> Platform for CubePlatform<R, BT> {
         &self.device
     }
 
+    fn flush(&self) -> Result<(), Failure> {
+        // CubeCL 0.10 collects launches, and a thread of its own hands them over.
+        self.client.flush().map_err(|error| Failure::Execution(format!("the device failed: {error:?}")))
+    }
+
     fn queue_delay(&self, duration: Duration) -> Result<bool, Failure> {
         // A CPU adapter executes launches on the cores that issue them: there is nothing to hide behind.
         if self.class != DeviceClass::Gpu {
