@@ -21,6 +21,8 @@ pub(crate) struct CubePlatform<R: CubeRuntime, BT: BoolElement> {
     class: DeviceClass,
     /// Whether `profile` reads the device's own clock; on CUDA it is the host's.
     timestamps: bool,
+    /// Whether the driver gets launches only with a flush.
+    collects: bool,
     delay: Cell<Option<Delay>>,
     copy_rate: Cell<Option<f64>>,
     /// Name of the device, by which the driver knows it.
@@ -33,11 +35,13 @@ impl<R: CubeRuntime, BT: BoolElement> CubePlatform<R, BT> {
     pub(crate) fn new(device: R::Device, class: DeviceClass, name: &str) -> Self {
         let client = R::client(&device);
         let method = client.properties().timing_method;
+        let collects = R::name(&client) != "cuda";
         Self {
             client,
             device,
             class,
             timestamps: method == cubecl::profile::TimingMethod::Device,
+            collects,
             delay: Cell::new(None),
             copy_rate: Cell::new(None),
             name: name.to_owned(),
@@ -68,8 +72,10 @@ impl<R: CubeRuntime, BT: BoolElement> Platform for CubePlatform<R, BT> {
     }
 
     fn flush(&self) -> Result<(), Failure> {
-        // CubeCL 0.10 collects launches, and a thread of its own hands them over.
-        self.client.flush().map_err(|error| Failure::Execution(format!("the device failed: {error:?}")))
+        // A thread of CubeCL 0.10 hands launches over: what is asked of it now comes after them. On CUDA a flush would wait for
+        // what was queued before the last one, a delay too.
+        let flushed = if self.collects { self.client.flush() } else { self.client.exclusive(|| ()) };
+        flushed.map_err(|error| Failure::Execution(format!("the device failed: {error:?}")))
     }
 
     fn queue_delay(&self, duration: Duration) -> Result<bool, Failure> {
