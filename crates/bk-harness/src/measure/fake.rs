@@ -38,8 +38,9 @@ pub(super) struct FakeWorkload {
     pub(super) time: FakeTime,
     /// Host time to issue a launch.
     pub(super) issue: f64,
-    /// Time of another thread to hand a launch to the driver, and when it will be done with those so far.
+    /// Time of another thread to hand a launch to the driver.
     pub(super) relay: f64,
+    /// When it will be done with those so far.
     pub(super) relayed_at: f64,
     /// Device time of launch number `.0` on input set `.1`.
     pub(super) duration: Box<dyn Fn(u32, usize) -> f64>,

@@ -21,8 +21,6 @@ pub(crate) struct CubePlatform<R: CubeRuntime, BT: BoolElement> {
     class: DeviceClass,
     /// Whether `profile` reads the device's own clock; on CUDA it is the host's.
     timestamps: bool,
-    /// Whether the driver gets launches only with a flush.
-    collects: bool,
     delay: Cell<Option<Delay>>,
     copy_rate: Cell<Option<f64>>,
     /// Name of the device, by which the driver knows it.
@@ -35,13 +33,11 @@ impl<R: CubeRuntime, BT: BoolElement> CubePlatform<R, BT> {
     pub(crate) fn new(device: R::Device, class: DeviceClass, name: &str) -> Self {
         let client = R::client(&device);
         let method = client.properties().timing_method;
-        let collects = R::name(&client) != "cuda";
         Self {
             client,
             device,
             class,
             timestamps: method == cubecl::profile::TimingMethod::Device,
-            collects,
             delay: Cell::new(None),
             copy_rate: Cell::new(None),
             name: name.to_owned(),
@@ -72,9 +68,10 @@ impl<R: CubeRuntime, BT: BoolElement> Platform for CubePlatform<R, BT> {
     }
 
     fn flush(&self) -> Result<(), Failure> {
-        // A thread of CubeCL 0.10 hands launches over: what is asked of it now comes after them. On CUDA a flush would wait for
-        // what was queued before the last one, a delay too.
-        let flushed = if self.collects { self.client.flush() } else { self.client.exclusive(|| ()) };
+        // A thread of CubeCL 0.10 hands launches over: what is asked of it now comes after them. wgpu's collects them until a
+        // flush; on CUDA a flush would wait for what was queued before the last one, a delay too.
+        let on_cuda = R::name(&self.client) == "cuda";
+        let flushed = if on_cuda { self.client.exclusive(|| ()) } else { self.client.flush() };
         flushed.map_err(|error| Failure::Execution(format!("the device failed: {error:?}")))
     }
 
